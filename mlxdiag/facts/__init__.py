@@ -1,1 +1,31 @@
 """Facts: one file per command, each with its COMMAND, a frozen dataclass and parse()."""
+
+from __future__ import annotations
+
+from mlxdiag.capture import Command
+from mlxdiag.facts import (
+    ibv_devices,
+    ibv_devinfo,
+    ifconfig,
+    mlx_runtime,
+    networksetup_hardwareports,
+    networksetup_serviceorder,
+    rdma_ctl,
+    sw_vers,
+    sysctl,
+    system_profiler_thunderbolt,
+)
+
+COMMANDS: tuple[Command, ...] = (
+    sw_vers.COMMAND,
+    sysctl.COMMAND,
+    rdma_ctl.COMMAND,
+    networksetup_hardwareports.COMMAND,
+    networksetup_serviceorder.COMMAND,
+    ifconfig.COMMAND,
+    mlx_runtime.COMMAND,
+    system_profiler_thunderbolt.COMMAND,
+    ibv_devices.COMMAND,
+    ibv_devinfo.COMMAND,
+)
+"""Everything that is asked of a host, in order of collection: the verbs come last."""

@@ -1,0 +1,121 @@
+"""The host's own interpreter, asked which MLX it has and which backends that can start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlxdiag.capture import Command
+from mlxdiag.errors import ParseError
+
+SOURCE = """\
+import json, platform, sys
+from importlib import metadata
+
+def version(name):
+    try:
+        return metadata.version(name)
+    except Exception:
+        return None
+
+def tags(name):
+    try:
+        lines = (metadata.distribution(name).read_text("WHEEL") or "").splitlines()
+    except Exception:
+        return []
+    return [line[4:].strip() for line in lines if line.startswith("Tag:")]
+
+said = dict(mlxdiag=1, python=platform.python_version(), executable=sys.executable)
+said.update(mlx=version("mlx"), mlx_metal=version("mlx-metal"), mlx_lm=version("mlx-lm"))
+said.update(tags=tags("mlx-metal") or tags("mlx"), backends=[], error=None)
+try:
+    import mlx.core as mx
+    said["mlx"] = said["mlx"] or mx.__version__
+    for name in ("ring", "jaccl", "mpi"):
+        if mx.distributed.is_available(name):
+            said["backends"].append(name)
+except BaseException as error:
+    said["error"] = type(error).__name__ + ": " + str(error)
+print(json.dumps(said), flush=True)
+"""
+"""Runs on Python 3.8 and later. Without quotes, backslashes, braces or exclamation marks, so that
+no shell and no template on its way can change it."""
+
+COMMAND = Command("mlx_runtime", ("{python}", "-I", "-c", SOURCE), 30, lane="python")
+
+_MARK = '{"mlxdiag":'
+
+
+@dataclass(frozen=True)
+class MlxRuntime:
+    """What one interpreter can do.
+
+    Versions are None for what is not installed. `tags` are the wheel tags of mlx-metal, or of mlx
+    where that has its own library; they name the oldest macOS the build is for. `backends` are
+    those that MLX says are available. `error` is why importing MLX failed, if it did.
+    """
+
+    python: str
+    executable: str
+    mlx: str | None
+    mlx_metal: str | None
+    tags: tuple[str, ...]
+    backends: tuple[str, ...]
+    mlx_lm: str | None
+    error: str | None
+
+    @property
+    def has_jaccl(self) -> bool:
+        """Tell whether this build can use RDMA over Thunderbolt at all."""
+        return "jaccl" in self.backends
+
+
+def parse(out: bytes) -> MlxRuntime:
+    """Find our line among whatever libraries print around it, even without a line end."""
+    for line in out.decode("utf-8", "replace").split("\n"):
+        at = line.find(_MARK)
+        if at >= 0:
+            return _runtime(_document(line[at:]))
+    raise ParseError(f"no answer of mlxdiag's program in {out[:80]!r}")
+
+
+def _document(text: str) -> Mapping[str, object]:
+    try:
+        document, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        raise ParseError(f"the answer is cut off or mixed up: {error}") from error
+    if not isinstance(document, dict) or document["mlxdiag"] != 1:
+        raise ParseError(f"not an answer this version reads: {text[:80]!r}")
+    return document
+
+
+def _runtime(keys: Mapping[str, object]) -> MlxRuntime:
+    python, executable = _text(keys, "python"), _text(keys, "executable")
+    if not python or executable is None:
+        raise ParseError("the answer names no interpreter")
+    return MlxRuntime(
+        python=python,
+        executable=executable,
+        mlx=_text(keys, "mlx"),
+        mlx_metal=_text(keys, "mlx_metal"),
+        tags=_texts(keys, "tags"),
+        backends=_texts(keys, "backends"),
+        mlx_lm=_text(keys, "mlx_lm"),
+        error=_text(keys, "error"),
+    )
+
+
+def _text(keys: Mapping[str, object], key: str) -> str | None:
+    """Give a text or None; lone surrogates, as in odd paths, would break every output."""
+    value = keys.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ParseError(f"{key} is not a text")
+    return value if value is None else value.encode("utf-8", "replace").decode()
+
+
+def _texts(keys: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = keys.get(key)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ParseError(f"{key} is not a list of texts")
+    return tuple(each.encode("utf-8", "replace").decode() for each in value)
