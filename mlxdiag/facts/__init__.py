@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlxdiag.capture import Command
+from typing import TYPE_CHECKING
+
 from mlxdiag.facts import (
     ibv_devices,
     ibv_devinfo,
@@ -15,6 +16,9 @@ from mlxdiag.facts import (
     sysctl,
     system_profiler_thunderbolt,
 )
+
+if TYPE_CHECKING:
+    from mlxdiag.capture import Command
 
 COMMANDS: tuple[Command, ...] = (
     sw_vers.COMMAND,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
+from typing import TYPE_CHECKING
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMAND = Command("ibv_devinfo", ("ibv_devinfo", "-v"), 15, lane="verbs", exclusive=True)
 
@@ -90,7 +93,7 @@ class VerbsDevice:
 
 @dataclass(frozen=True)
 class IbvDevinfo:
-    """Devices in enumeration order, and what the tool complained about while listing them."""
+    """Devices in enumeration order, and the tool's complaints if it failed beside them."""
 
     devices: tuple[VerbsDevice, ...]
     complaints: tuple[str, ...] = ()
@@ -111,7 +114,8 @@ def parse_failure(out: bytes, err: bytes) -> IbvDevinfo:
     complaints = tuple(line for line in said if _COMPLAINT.match(line))
     if b"No IB devices found" in (line.strip() for line in (out + b"\n" + err).split(b"\n")):
         return IbvDevinfo((), complaints)
-    if not complaints or not out.strip():
+    explained = any(not line.startswith("libibverbs") for line in complaints)
+    if not explained or not out.strip():
         raise ParseError(f"ibv_devinfo failed: {' / '.join(said)[:200]!r}")
     return IbvDevinfo(tuple(device for device, _ in _blocks(out)), complaints)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMAND = Command("ifconfig", ("ifconfig", "-a"))
 

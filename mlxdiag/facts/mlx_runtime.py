@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SOURCE = """\
 import json, platform, sys
@@ -39,7 +42,7 @@ except BaseException as error:
     said["error"] = type(error).__name__ + ": " + str(error)
 print(json.dumps(said), flush=True)
 """
-"""Runs on Python 3.8 and later. Without quotes, backslashes, braces or exclamation marks, so that
+"""Runs on Python 3.8 and later. Without single quotes, backslashes, braces or exclamation marks, so that
 no shell and no template on its way can change it."""
 
 COMMAND = Command("mlx_runtime", ("{python}", "-I", "-c", SOURCE), 30, lane="python")

@@ -1,4 +1,4 @@
-"""`system_profiler SPThunderboltDataType -json`: receptacles, their speed and what is plugged in."""
+"""`system_profiler SPThunderboltDataType -json`: receptacles, their speed and peers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _UID = re.compile(r"0x([0-9a-fA-F]{16})")
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _CONNECTED = {"receptacle_connected": True, "receptacle_no_devices_connected": False}
 
-_DISPLAYS = frozenset({"display", "ultrafine"})
+_DISPLAYS = frozenset({"display", "monitor", "ultrafine"})
 _DOCKS = frozenset({"dock", "docking", "hub", "ts3", "ts4", "ts5"})
 _STORES = frozenset(
     {"ssd", "disk", "drive", "nvme", "raid", "envoy", "pegasus32", "thunderblade", "thunderbay"}
