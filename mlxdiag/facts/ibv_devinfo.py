@@ -151,14 +151,14 @@ def _lines(out: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _device(lines: Lines) -> tuple[VerbsDevice, int]:
-    """Build one device, and say how many ports it claims to have."""
+    """Build one device, and say how many ports it must have."""
     starts = [at for at, (key, _) in enumerate(lines) if key == "port"]
     head = dict(reversed(lines[: starts[0]] if starts else lines))
     if not head["hca_id"] or len(head["hca_id"].split()) != 1:
         raise ParseError(f"not a device name: {head['hca_id'][:80]!r}")
-    if "state" in head:
-        raise ParseError(f"{head['hca_id']} has a state outside of a port")
-    ends = [*starts[1:], len(lines)]
+    if any(key == "state" or key.startswith("GID") for key in head):
+        raise ParseError(f"{head['hca_id']} has a state or a GID outside of a port")
+    ends = [*starts, len(lines)][1:]
     device = VerbsDevice(
         name=head["hca_id"],
         transport=head["transport"].partition(" (")[0] if "transport" in head else None,
@@ -169,7 +169,7 @@ def _device(lines: Lines) -> tuple[VerbsDevice, int]:
         max_mr=_count(head, "max_mr"),
         max_cq=_count(head, "max_cq"),
     )
-    return device, _count(head, "phys_port_cnt") or 0
+    return device, _count(head, "phys_port_cnt") or 1
 
 
 def _port(lines: Lines) -> VerbsPort:

@@ -42,8 +42,8 @@ except BaseException as error:
     said["error"] = type(error).__name__ + ": " + str(error)
 print(json.dumps(said), flush=True)
 """
-"""Runs on Python 3.8 and later. Without single quotes, backslashes, braces or exclamation marks, so that
-no shell and no template on its way can change it."""
+"""Runs on Python 3.8 and later. Without single quotes, backslashes, braces or exclamation marks,
+so that no shell and no template on its way can change it."""
 
 COMMAND = Command("mlx_runtime", ("{python}", "-I", "-c", SOURCE), 30, lane="python")
 

@@ -57,7 +57,7 @@ def parse(out: bytes) -> HardwarePorts:
 
 
 def _port(block: dict[str, str]) -> HardwarePort:
-    name, mac = block.get("Hardware Port"), block.get("Ethernet Address", "").lower()
+    name, mac = block.get("Hardware Port", ""), block.get("Ethernet Address", "").lower()
     if not name or "Device" not in block:
         raise ParseError(f"hardware port {name[:80]!r} has no device")
     return HardwarePort(name, block["Device"], mac if _MAC.fullmatch(mac) else None)
