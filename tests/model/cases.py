@@ -11,7 +11,7 @@ from tests.model.machine import Mac, Runtime, digest
 from tests.model.printed import Printed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 DOCK = Device("Quayside Dock 4", "Lantern Peripherals", "0x3E17", "0x41", "usb_four", 40, 3)
 DISPLAY = Device("Studio Display", "Apple Inc.", "0x0001", "0x9D20", "thunderbolt_three", 20)
@@ -117,6 +117,24 @@ def one_sided_cable() -> ModelCluster:
 
 def bridge0_port() -> ModelCluster:
     return changed(_mesh_4("bridge0-port"), "macstudio3", bridged=(2,))
+
+
+def stock_bridge() -> ModelCluster:
+    """Leave every port in bridge0, as macOS is delivered: one self-assigned address per Mac."""
+    macs = tuple(replace(mac, bridged=tuple(sorted(mac.interfaces))) for mac in studios(4))
+    cluster = _mesh_4("stock-bridge", macs)
+    first = {mac.name: min(r for host, r in _ends(cluster) if host == mac.name) for mac in macs}
+    cables = [replace(cable, addresses=_on_first(cable, first)) for cable in cluster.cables]
+    return replace(cluster, cables=tuple(cables))
+
+
+def _ends(cluster: ModelCluster) -> list[End]:
+    return [end for cable in cluster.cables for end in cable.ends]
+
+
+def _on_first(cable: Cable, first: Mapping[str, int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    a, b = (((_link_local(end),) if first[end[0]] == end[1] else ()) for end in cable.ends)
+    return a, b
 
 
 def no_ipv4_gid() -> ModelCluster:
@@ -324,6 +342,10 @@ def no_mlx() -> ModelCluster:
     return changed(_mesh_4("no-mlx"), "macstudio2", runtime=None)
 
 
+def mixed_mlx() -> ModelCluster:
+    return changed(_mesh_4("mixed-mlx"), "macstudio3", runtime=Runtime(mlx="0.31.2"))
+
+
 def old_wheel() -> ModelCluster:
     runtime = Runtime(wheel="macosx_15_0_arm64")
     return changed(_mesh_4("old-wheel"), "macstudio2", runtime=runtime)
@@ -341,6 +363,7 @@ CASES: dict[str, Callable[[], ModelCluster]] = {
     "broken-cable": broken_cable,
     "one-sided-cable": one_sided_cable,
     "bridge0-port": bridge0_port,
+    "stock-bridge": stock_bridge,
     "no-ipv4-gid": no_ipv4_gid,
     "gid-at-index-2": gid_at_index_2,
     "interface-down": interface_down,
@@ -372,6 +395,7 @@ CASES: dict[str, Callable[[], ModelCluster]] = {
     "subnet-mismatch": subnet_mismatch,
     "self-loop": self_loop,
     "no-mlx": no_mlx,
+    "mixed-mlx": mixed_mlx,
     "old-wheel": old_wheel,
     "duplicate-uuids": duplicate_uuids,
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mlxdiag import __version__
 from mlxdiag.capture import Outcome
-from tests.model.outputs import ACCESS, SECONDS, lan_address, outputs
+from tests.model.outputs import ACCESS, lan_address, outputs
 from tests.model.system import PYTHON
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ ARGV: Mapping[str, tuple[str, ...]] = {
 
 def write_recording(cluster: ModelCluster, folder: Path) -> None:
     """Write the recording layout: the run, the inventory, and a folder of bytes per host."""
+    said = outputs(cluster)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "recording.json", _run(cluster))
+    _write_json(folder / "recording.json", _run(cluster, said))
     (folder / "inventory.yaml").write_text(inventory(cluster), encoding="utf-8")
-    for host, printed in outputs(cluster).items():
+    for host, printed in said.items():
         _write_host(cluster.by_name[host], printed, folder / host)
 
 
@@ -81,15 +83,22 @@ def _inventory_host(cluster: ModelCluster, mac: Mac) -> str:
     )
 
 
-def _run(cluster: ModelCluster) -> dict[str, object]:
+def _run(cluster: ModelCluster, said: Mapping[str, Mapping[str, Printed]]) -> dict[str, object]:
     return {
         "format": "mlxdiag/recording",
         "format_version": 1,
         "tool_version": __version__,
         "started_at": STARTED_AT,
-        "duration_s": DURATION_S,
+        "duration_s": max(DURATION_S, *map(_ended, said.values())),
         "cluster": cluster.name,
+        "ended": "complete",
     }
+
+
+def _ended(printed: Mapping[str, Printed]) -> float:
+    """Return when the last command of a host ended, in seconds from the start of the run."""
+    starts = _starts(printed)
+    return round(max(starts[name] + one.seconds for name, one in printed.items()), 3)
 
 
 def _write_host(mac: Mac, printed: Mapping[str, Printed], folder: Path) -> None:
@@ -98,18 +107,16 @@ def _write_host(mac: Mac, printed: Mapping[str, Printed], folder: Path) -> None:
     manifest = {name: _entry(mac, name, one, starts[name]) for name, one in printed.items()}
     _write_json(folder / "manifest.json", manifest)
     for name, one in printed.items():
-        if name != ACCESS:
-            _write_streams(folder, name, one)
+        _write_streams(folder, name, one)
 
 
 def _starts(printed: Mapping[str, Printed]) -> dict[str, float]:
-    """Return when each command started: one after another, in the order of the table."""
-    clock, starts = 0.0, {}
-    for name in SECONDS:
-        if name in printed:
-            starts[name] = round(clock, 3)
-            clock += SECONDS[name]
-    return starts
+    """Return when each command started: one after another, as they stand."""
+    ends = accumulate(one.seconds for one in printed.values())
+    return {
+        name: round(end - one.seconds, 3)
+        for end, (name, one) in zip(ends, printed.items(), strict=True)
+    }
 
 
 def _entry(mac: Mac, name: str, printed: Printed, started_s: float) -> dict[str, object]:
@@ -141,7 +148,8 @@ def _mlx_runtime_argv() -> tuple[str, ...]:
 
 
 def _write_streams(folder: Path, name: str, printed: Printed) -> None:
-    (folder / f"{name}.out").write_bytes(printed.stdout)
+    if printed.stdout or printed.outcome == Outcome.EXITED:
+        (folder / f"{name}.out").write_bytes(printed.stdout)
     if printed.stderr:
         (folder / f"{name}.err").write_bytes(printed.stderr)
 
