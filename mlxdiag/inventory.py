@@ -1,0 +1,585 @@
+"""The hosts of a cluster and what is expected of them, from inventory.yaml, a hostfile or --hosts.
+
+Everything here may end up in a command line on a host or in a folder name of a recording, so names,
+addresses, users and paths are held to characters that mean nothing to a shell. Scalars are taken as
+the text that was written: `macos: 26.10` is not the number 26.1.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+
+import yaml
+
+from mlxdiag import hostfile, hostlist
+from mlxdiag.hostfile import Backend, Place, quoted, step, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from mlxdiag.errors import InventoryError
+
+Connection = Literal["ssh", "local"]
+Topology = Literal["mesh", "ring"]
+
+UNNAMED = "cluster"
+"""Name of a cluster that was given none: a hostfile and --hosts have no place for one."""
+
+MAX_BYTES = 1 << 20
+"""Size past which a file is taken for something else than an inventory."""
+
+MAX_DEPTH = 16
+"""Nesting past which a text is refused; the deepest inventory has five levels."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One Mac. None means not said: ssh's own configuration and defaults then decide.
+
+    `address` is where ssh goes; `ip` is the IPv4 the other hosts reach it at (MLX's coordinator).
+    `python` is the interpreter that has mlx, an absolute path, `~/...` or a command name.
+    """
+
+    name: str
+    address: str
+    user: str | None = None
+    port: int | None = None
+    identity_file: str | None = None
+    python: str | None = None
+    ip: str | None = None
+    connection: Connection = "ssh"
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What the user says should hold; None and empty mean that nothing was said.
+
+    `links` are pairs of host names, one per cable, and stand in place of `topology`.
+    """
+
+    backend: Backend | None = None
+    macos: str | None = None
+    mlx: str | None = None
+    topology: Topology | None = None
+    links: tuple[tuple[str, str], ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The hosts in rank order; `source` is the file or option they were read from."""
+
+    cluster: str
+    hosts: tuple[Host, ...]
+    expect: Expect = Expect()
+    source: str = ""
+
+    def host(self, name: str) -> Host:
+        """Give the host of that name, or raise InventoryError."""
+        return _known(Place(self.source), name, self.hosts)
+
+
+def load(path: Path) -> Inventory:
+    """Read inventory.yaml, or one of MLX's hostfiles when the name ends in .json."""
+    if path.suffix.lower() == ".json":
+        return from_hostfile(hostfile.loads(read(path), str(path)), str(path))
+    return loads(read(path), str(path))
+
+
+def read(path: Path) -> str:
+    """Give the text of a file the user named, or raise InventoryError."""
+    place = Place(str(path))
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise place.refuse(f"cannot be read: {said}") from error
+    if len(raw) > MAX_BYTES:
+        raise place.refuse(f"larger than {MAX_BYTES} bytes: not an inventory")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        byte = f"0x{raw[error.start]:02x}"
+        raise Place(str(path), line).refuse(f"not UTF-8 text (byte {byte})") from error
+
+
+def loads(text: str, source: str) -> Inventory:
+    """Read the text of an inventory.yaml; `source` names it in errors."""
+    top = _Yaml(_compose(text, source), source).fields(("cluster", "defaults", "hosts", "expect"))
+    if "hosts" not in top:
+        raise Place(source, 1, "hosts").refuse("missing")
+    defaults = _told(top["defaults"].fields(_DEFAULTS)) if "defaults" in top else {}
+    hosts = _distinct(_rows(top["hosts"], defaults))
+    return Inventory(
+        cluster=_cluster_name(top.get("cluster")),
+        hosts=hosts,
+        expect=_expect(top["expect"], hosts) if "expect" in top else Expect(),
+        source=source,
+    )
+
+
+def from_hosts(spec: str) -> Inventory:
+    """Read `--hosts a,user@b,studio[1-4]`; as for mlx.launch, 127.0.0.1 is this machine."""
+    place = Place(hostlist.SOURCE)
+    hosts = [_destination(text, place) for text in hostlist.expand(spec)]
+    return Inventory(UNNAMED, _distinct(hosts), source=hostlist.SOURCE)
+
+
+def from_hostfile(told: hostfile.Hostfile, source: str) -> Inventory:
+    """Take the hosts and the backend of one of MLX's hostfiles."""
+    hosts = [_destination(entry.ssh, entry.place, entry.ips) for entry in told.hosts]
+    return Inventory(UNNAMED, _distinct(hosts), Expect(backend=told.backend), source)
+
+
+def dump(inventory: Inventory) -> str:
+    """Write an inventory as YAML with every default spelt out; `loads` gives it back equal."""
+    document: dict[str, object] = {
+        "cluster": inventory.cluster,
+        "hosts": [_without_unsaid(vars(host)) for host in inventory.hosts],
+    }
+    if expect := _expect_fields(inventory.expect):
+        document["expect"] = expect
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _expect_fields(expect: Expect) -> dict[str, object]:
+    fields = _without_unsaid(vars(expect) | {"links": None, "thresholds": None})
+    if expect.links:
+        fields["topology"] = [list(link) for link in expect.links]
+    if expect.thresholds:
+        fields["thresholds"] = dict(expect.thresholds)
+    return fields
+
+
+# The YAML node tree: every value knows its line and its key path.
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A text the user wrote and where; the way every source gives its values to the rules."""
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class _Yaml:
+    """One node of the YAML tree that knows where it stands."""
+
+    node: yaml.Node
+    source: str
+    key: str = ""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.source, self.node.start_mark.line + 1, self.key)
+
+    @property
+    def is_null(self) -> bool:
+        return self.node.tag == "tag:yaml.org,2002:null"
+
+    def under(self, part: str, node: yaml.Node) -> _Yaml:
+        return _Yaml(node, self.source, f"{self.key}{part}" if self.key else part.lstrip("."))
+
+    def items(self, wanted: str = "a mapping") -> list[tuple[_Said, _Yaml]]:
+        """Give the keys and values of a mapping; a key may stand in it only once."""
+        if self.is_null:
+            return []
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self.place.refuse(f"wants {wanted}, not {self.kind()}")
+        lines: dict[str, int] = {}
+        items = []
+        for key_node, value_node in self.node.value:
+            key = self.under("", key_node).said("a key")
+            place = self.under(f".{step(key.text)}", key_node).place
+            if key.text in lines:
+                raise place.refuse(f"key given twice, first in line {lines[key.text]}")
+            lines[key.text] = place.line or 0
+            value = self.under(f".{step(key.text)}", value_node)
+            items.append((_Said(key.text, place), value))
+        return items
+
+    def fields(self, known: Sequence[str]) -> dict[str, _Yaml]:
+        """Give the values of a mapping whose keys are fixed; a null counts as not said."""
+        items = self.items()
+        for key, _ in items:
+            if key.text not in known:
+                close = suggestion(key.text, known) or f" (known here: {', '.join(known)})"
+                raise key.place.refuse(f"unknown key{close}")
+        return {key.text: value for key, value in items}
+
+    def rows(self, wanted: str) -> list[_Yaml]:
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise self.place.refuse(f"wants {wanted}, not {self.kind()}")
+        return [self.under(f"[{index}]", node) for index, node in enumerate(self.node.value)]
+
+    def said(self, wanted: str = "one value") -> _Said:
+        """Give a scalar as the text that was written, whatever YAML would make of it."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            raise self.place.refuse(f"wants {wanted}, not {self.kind()}")
+        if self.node.tag not in _TEXT_TAGS:
+            hint = '; write it in quotes ("...") if it is meant as text'
+            raise self.place.refuse(f"wants {wanted}, not {self.kind()}{hint}")
+        return _Said(self.node.value, self.place)
+
+    def kind(self) -> str:
+        """Say what YAML takes the value for."""
+        if isinstance(self.node, yaml.MappingNode):
+            return "a mapping"
+        if isinstance(self.node, yaml.SequenceNode):
+            return "a list"
+        tag = self.node.tag.rpartition(":")[2]
+        return f"{_KINDS.get(tag, f'a value tagged {quoted(tag)}')} ({quoted(self.node.value)})"
+
+
+_KINDS = {
+    "bool": "a boolean",
+    "null": "null",
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "timestamp": "a date",
+}
+_TEXT_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _compose(text: str, source: str) -> yaml.Node:
+    """Parse into nodes, without making Python objects of them."""
+    text = text.removeprefix("\ufeff")
+    if bad := _UNPRINTABLE.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise Place(source, line).refuse(f"character U+{ord(bad.group()):04X} is not text")
+    try:
+        _refuse_bombs(text, source)
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, source) from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise Place(source).refuse(f"not usable as YAML: {error}") from error
+    if root is None:
+        raise Place(source, 1).refuse("the file is empty")
+    return root
+
+
+def _refuse_bombs(text: str, source: str) -> None:
+    """Refuse what is small as text and huge or slow as a tree: `*name`, and very deep nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        place = Place(source, event.start_mark.line + 1 if event.start_mark else None)
+        if isinstance(event, yaml.AliasEvent):
+            raise place.refuse("YAML aliases (*name) are not supported; use defaults")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise place.refuse(f"nested more than {MAX_DEPTH} levels deep: not an inventory")
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, source: str) -> InventoryError:
+    mark = error.problem_mark or error.context_mark
+    what = f"not YAML: {error.problem or error.context}"
+    if mark is None:
+        return Place(source).refuse(what)
+    return Place(source, mark.line + 1).refuse(f"column {mark.column + 1}: {what}")
+
+
+# From what was written to Host and Expect.
+
+_HOST = ("name", "address", "user", "port", "identity_file", "python", "ip", "connection")
+_DEFAULTS = ("user", "port", "identity_file", "python", "connection")
+_EXPECT = ("backend", "macos", "mlx", "topology", "thresholds")
+
+_Told = dict[str, _Said | None]
+"""Fields by name. None is a null: not said, and a default does not apply either."""
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A host as it was listed: its name, and the other fields that were said of it."""
+
+    name: _Said
+    told: _Told
+
+    @property
+    def address(self) -> _Said:
+        return self.told.get("address") or self.name
+
+
+def _told(fields: Mapping[str, _Yaml]) -> _Told:
+    return {key: None if value.is_null else value.said() for key, value in fields.items()}
+
+
+def _rows(hosts: _Yaml, defaults: _Told) -> list[_Listed]:
+    """Read the hosts from a list or from a mapping of names."""
+    if isinstance(hosts.node, yaml.MappingNode):
+        listed = [
+            _Listed(name, defaults | _told(value.fields(_HOST[1:])))
+            for name, value in hosts.items()
+        ]
+    elif hosts.is_null:
+        listed = []
+    else:
+        rows = hosts.rows("a list or a mapping of hosts")
+        listed = [_row(row, defaults) for row in rows]
+    if not listed:
+        raise hosts.place.refuse("no hosts")
+    return listed
+
+
+def _row(row: _Yaml, defaults: _Told) -> _Listed:
+    if isinstance(row.node, yaml.ScalarNode):
+        return _Listed(row.said("a host name"), defaults)
+    told = _told(row.fields(_HOST))
+    name = told.pop("name", None)
+    if name is None:
+        raise row.under(".name", row.node).place.refuse("missing")
+    return _Listed(name, defaults | told)
+
+
+def _destination(text: str, place: Place, ips: Sequence[str] = ()) -> _Listed:
+    """Read `user@host` as mlx.launch does: 127.0.0.1 alone is this machine, without ssh.
+
+    The first of `ips` is MLX's coordinator address, and is kept when it is an IPv4.
+    """
+    user, at, name = text.rpartition("@")
+    told: _Told = {"user": _Said(user, place)} if at else {}
+    if text == "127.0.0.1":
+        told["connection"] = _Said("local", place)
+    if ips and _is_ipv4(ips[0]):
+        told["ip"] = _Said(ips[0], place)
+    return _Listed(_Said(name, place), told)
+
+
+def _distinct(listed: Iterable[_Listed]) -> tuple[Host, ...]:
+    """Make the hosts; two of one name, or behind one address and port, are a mistake.
+
+    Names count as one when they differ only in case: they do on a Mac's file system.
+    """
+    hosts: list[Host] = []
+    names: dict[str, _Listed] = {}
+    ends: dict[tuple[str, int], _Listed] = {}
+    for row in listed:
+        host = _host(row)
+        end = (host.address.lower().rstrip("."), host.port or 22)
+        if first := names.get(host.name.lower()):
+            raise _taken(row.name.place, quoted(host.name), first)
+        if first := ends.get(end):
+            raise _taken(row.address.place, f"address {quoted(host.address)} port {end[1]}", first)
+        names[host.name.lower()] = ends[end] = row
+        hosts.append(host)
+    return tuple(hosts)
+
+
+def _taken(place: Place, what: str, first: _Listed) -> InventoryError:
+    line = f" in line {first.name.place.line}" if first.name.place.line else ""
+    return place.refuse(f"{what} is already taken by host {quoted(first.name.text)}{line}")
+
+
+def _host(row: _Listed) -> Host:
+    name, told = _name(row.name), row.told
+    return Host(
+        name=name,
+        address=_maybe(_address, told.get("address")) or name,
+        user=_maybe(_user, told.get("user")),
+        port=_maybe(_port, told.get("port")),
+        identity_file=_maybe(_file, told.get("identity_file")),
+        python=_maybe(_interpreter, told.get("python")),
+        ip=_maybe(_ip, told.get("ip")),
+        connection=_maybe(_connection, told.get("connection")) or "ssh",
+    )
+
+
+def _expect(said: _Yaml, hosts: tuple[Host, ...]) -> Expect:
+    fields = said.fields(_EXPECT)
+    tables = {key: fields.pop(key) for key in ("topology", "thresholds") if key in fields}
+    told = _told(fields)
+    topology, links = _topology(tables.get("topology"), hosts)
+    return Expect(
+        backend=_maybe(_backend, told.get("backend")),
+        macos=_maybe(_version, told.get("macos")),
+        mlx=_maybe(_version, told.get("mlx")),
+        topology=topology,
+        links=links,
+        thresholds=_thresholds(tables.get("thresholds")),
+    )
+
+
+def _topology(
+    said: _Yaml | None, hosts: tuple[Host, ...]
+) -> tuple[Topology | None, tuple[tuple[str, str], ...]]:
+    """Read `mesh`, `ring` or a list of pairs of host names, one pair per cable."""
+    if said is None or said.is_null:
+        return None, ()
+    wanted = "mesh, ring or a list of pairs of hosts"
+    if isinstance(said.node, yaml.ScalarNode):
+        return _choice(said.said(wanted), _TOPOLOGIES), ()
+    links = tuple(_link(row, hosts) for row in said.rows(wanted))
+    if not links:
+        raise said.place.refuse("an empty list; leave the key out instead")
+    return None, links
+
+
+def _link(row: _Yaml, hosts: tuple[Host, ...]) -> tuple[str, str]:
+    ends = [end.said("a host name") for end in row.rows("a pair of hosts")]
+    names = [_known(end.place, end.text, hosts).name for end in ends]
+    if len(names) != 2 or names[0] == names[1]:
+        raise row.place.refuse("a link joins two different hosts")
+    return names[0], names[1]
+
+
+def _known(place: Place, name: str, hosts: Sequence[Host]) -> Host:
+    for host in hosts:
+        if host.name == name:
+            return host
+    close = suggestion(name, [host.name for host in hosts])
+    raise place.refuse(f"no host {quoted(name)} in this inventory{close}")
+
+
+def _thresholds(said: _Yaml | None) -> dict[str, float]:
+    thresholds = {}
+    for key, value in said.items() if said else []:
+        if not re.fullmatch(r"[a-z_]{1,60}", key.text):
+            raise key.place.refuse("a threshold's name is lower case letters and _")
+        thresholds[key.text] = _positive(value.said("a number"))
+    return thresholds
+
+
+# Rules: what a text must be to be used.
+
+_T = TypeVar("_T")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
+_PATH = re.compile(r"(?:~/|/)[\w./+@%,:-]+")
+_RESERVED = frozenset({"probes", "recording.json", "inventory.yaml"})
+"""What a recording keeps beside the folders of its hosts."""
+
+_BACKENDS: dict[str, Backend] = {name: name for name in get_args(Backend)}
+_TOPOLOGIES: dict[str, Topology] = {name: name for name in get_args(Topology)}
+_CONNECTIONS: dict[str, Connection] = {name: name for name in get_args(Connection)}
+
+
+def _maybe(rule: Callable[[_Said], _T], said: _Said | None) -> _T | None:
+    return None if said is None else rule(said)
+
+
+def _choice(said: _Said, choices: Mapping[str, _T]) -> _T:
+    if said.text not in choices:
+        close = suggestion(said.text, choices)
+        what = f"{quoted(said.text)} is not one of {', '.join(choices)}{close}"
+        raise said.place.refuse(what)
+    return choices[said.text]
+
+
+def _backend(said: _Said) -> Backend:
+    return _choice(said, _BACKENDS)
+
+
+def _connection(said: _Said) -> Connection:
+    return _choice(said, _CONNECTIONS)
+
+
+def _matching(said: _Said, pattern: re.Pattern[str], wanted: str) -> str:
+    if not pattern.fullmatch(said.text):
+        raise said.place.refuse(f"{quoted(said.text)} is not {wanted}")
+    return said.text
+
+
+def _cluster_name(value: _Yaml | None) -> str:
+    if value is None or value.is_null:
+        return UNNAMED
+    said = value.said()
+    text = said.text
+    if not text.isprintable() or text != text.strip() or not 1 <= len(text) <= 100:
+        raise said.place.refuse(f"{quoted(text)} is not a name of one line and 1 to 100 characters")
+    return text
+
+
+def _name(said: _Said) -> str:
+    """Hold a name to what is also a folder name in a recording, on a Mac's file system."""
+    if "@" in said.text:
+        raise said.place.refuse(f"{quoted(said.text)} is not a host name; give the user as user:")
+    if said.text.lower() in _RESERVED:
+        raise said.place.refuse(f"{quoted(said.text)} is a name that recordings use themselves")
+    wanted = "a host name (letters, digits, . _ -, the first a letter, a digit or _)"
+    if _is_ipv6(said.text):
+        wanted += "; give it a name, and this as its address in an inventory.yaml"
+    return _matching(said, _WORD, wanted)
+
+
+def _address(said: _Said) -> str:
+    if _is_ipv6(said.text):
+        return said.text
+    if "@" in said.text:
+        raise said.place.refuse(f"{quoted(said.text)} is not an address; give the user as user:")
+    if re.fullmatch(r"[^:]+:[0-9]+", said.text):
+        raise said.place.refuse(f"{quoted(said.text)} is not an address; give the port as port:")
+    return _matching(said, _WORD, "an address (a host name, an ssh alias, IPv4 or IPv6)")
+
+
+def _user(said: _Said) -> str:
+    return _matching(said, _WORD, "a user name (letters, digits, . _ -, not starting with - or .)")
+
+
+def _port(said: _Said) -> int:
+    wanted = "a port, 1 to 65535"
+    port = int(_matching(said, re.compile(r"[1-9][0-9]{0,4}"), wanted))
+    if port > 65535:
+        raise said.place.refuse(f"{quoted(said.text)} is not {wanted}")
+    return port
+
+
+def _file(said: _Said) -> str:
+    return _matching(
+        said, _PATH, "an absolute path or ~/... without spaces or characters special to a shell"
+    )
+
+
+def _interpreter(said: _Said) -> str:
+    return said.text if _WORD.fullmatch(said.text) else _file(said)
+
+
+def _ip(said: _Said) -> str:
+    if _is_ipv6(said.text):
+        raise said.place.refuse(f"{quoted(said.text)} is IPv6, and MLX connects over IPv4 only")
+    if not _is_ipv4(said.text):
+        raise said.place.refuse(f"{quoted(said.text)} is not a dotted IPv4 address")
+    return said.text
+
+
+def _version(said: _Said) -> str:
+    return _matching(said, re.compile(r"[0-9][0-9A-Za-z.+-]{0,40}"), "a version like 26.3")
+
+
+def _positive(said: _Said) -> float:
+    number = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+    value = float(_matching(said, number, "a positive number"))
+    if not 0 < value < float("inf"):
+        raise said.place.refuse(f"{quoted(said.text)} is not a positive number")
+    return value
+
+
+def _is_ipv4(text: str) -> bool:
+    return _is_address(text, ipaddress.IPv4Address)
+
+
+def _is_ipv6(text: str) -> bool:
+    return bool(_IPV6.fullmatch(text)) and _is_address(text, ipaddress.IPv6Address)
+
+
+def _is_address(text: str, kind: type[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_unsaid(fields: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in fields.items() if value is not None}
