@@ -253,7 +253,6 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 def _compose(text: str, source: str) -> yaml.Node:
     """Parse into nodes, without making Python objects of them."""
-    text = text.removeprefix("\ufeff")
     if bad := _UNPRINTABLE.search(text):
         line = text.count("\n", 0, bad.start()) + 1
         raise Place(source, line).refuse(f"character U+{ord(bad.group()):04X} is not text")

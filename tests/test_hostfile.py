@@ -151,4 +151,5 @@ def test_lines_are_counted_as_the_text_stands(value: object, indent: int | None)
 def test_a_long_text_of_the_users_is_cut_and_escaped() -> None:
     assert hostfile.quoted("x" * 100) == '"' + "x" * 57 + '..."'
     assert hostfile.quoted("a\x1b[31m\n") == '"a\\u001b[31m\\n"'
+    assert hostfile.quoted("a\x9b\u202e\ud800") == '"a\\u009b\\u202e\\ud800"'
     assert hostfile.quoted("Büro") == '"Büro"'

@@ -99,8 +99,10 @@ def test_named_topology(topology: str) -> None:
     assert (told.expect.topology, told.expect.links) == (topology, ())
 
 
-def test_byte_order_mark_is_skipped() -> None:
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     assert inventory.loads("\ufeffhosts: [a]", "").hosts[0].name == "a"
+    (tmp_path / "h.json").write_text('[{"ssh": "a"}]', "utf-8-sig")
+    assert inventory.load(tmp_path / "h.json").hosts[0].name == "a"
 
 
 def test_an_inventory_can_be_hashed() -> None:
@@ -211,8 +213,8 @@ TEXTS = [
 SAME = [
     ("hosts:\n - a\n - a", 'i.yaml:3: hosts[1]: "a" is already taken by host "a" in line 2'),
     (
-        "hosts:\n - {name: a, address: x}\n - {name: A, address: y}",
-        'i.yaml:3: hosts[1].name: "A" is already taken by host "a" in line 2',
+        "hosts:\n - {name: A, address: x}\n - {name: a, address: y}",
+        'i.yaml:3: hosts[1].name: "a" is already taken by host "A" in line 2',
     ),
     (
         "hosts:\n - name: a\n - name: b\n   address: A",
