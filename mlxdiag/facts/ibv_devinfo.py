@@ -121,7 +121,7 @@ def parse_failure(out: bytes, err: bytes) -> IbvDevinfo:
 
 
 Lines = list[tuple[str, str]]
-"""Keys and values of one block in order; a line without a colon has an empty value."""
+"""Keys and values of one block, `hca_id` first; a line without a colon has an empty value."""
 
 
 def _blocks(out: bytes) -> list[tuple[VerbsDevice, int]]:
@@ -153,7 +153,7 @@ def _lines(out: bytes) -> Iterator[tuple[str, str]]:
 def _device(lines: Lines) -> tuple[VerbsDevice, int]:
     """Build one device, and say how many ports it must have."""
     starts = [at for at, (key, _) in enumerate(lines) if key == "port"]
-    head = dict(reversed(lines[: starts[0]] if starts else lines))
+    head = dict(lines[: starts[0]] if starts else lines)
     if not head["hca_id"] or len(head["hca_id"].split()) != 1:
         raise ParseError(f"not a device name: {head['hca_id'][:80]!r}")
     if any(key == "state" or key.startswith("GID") for key in head):
@@ -173,7 +173,7 @@ def _device(lines: Lines) -> tuple[VerbsDevice, int]:
 
 
 def _port(lines: Lines) -> VerbsPort:
-    keys = dict(reversed(lines))
+    keys = dict(lines)
     number, state = _count(keys, "port"), _STATE.fullmatch(keys.get("state", ""))
     if number is None or state is None:
         raise ParseError(f"port {keys['port'][:20]!r} has no state")

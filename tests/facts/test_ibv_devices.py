@@ -35,6 +35,7 @@ def test_devices_of_other_drivers_are_listed_and_told_apart() -> None:
         ListedDevice("a_name_longer_than_sixteen", "0002c9030039ab10"),
     )
     assert not parse(HEADER + row).devices[0].thunderbolt
+    assert not ListedDevice("rxe_0", "0002c9030039ab10").thunderbolt
 
 
 def test_no_devices_said_in_words() -> None:

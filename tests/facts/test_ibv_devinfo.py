@@ -165,6 +165,7 @@ def test_only_the_mapped_prefix_makes_an_ipv4_gid(text: str) -> None:
     out = PLAIN.rstrip() + f"\n\t\t\tGID[  0]:\t\t{text}\n".encode()
     (gid,) = parse(out).devices[0].ports[0].gids
     assert gid.ipv4 is None
+    assert Gid(0, "::127.0.0.1").ipv4 is None
 
 
 def test_the_speed_of_a_port_that_is_down_is_a_default_and_not_read() -> None:
@@ -259,6 +260,7 @@ def test_other_failures_are_no_evidence(out: bytes, err: bytes) -> None:
         b"hca_id:\trdma_en1 transport: Thunderbolt (100)\n",
         b"hca_id:\trdma_en1\n\ttransport:\tThunderbolt (100)\n",
         b"hca_id:\trdma_en1\n\tGID[  0]:\tfe80::1\n\tport:\t1\n\tstate:\tPORT_DOWN (1)\n",
+        PLAIN.replace(b"\t\tport:", b"\tstate:\tPORT_ACTIVE (4)\n\t\tport:"),
         b"hca_id:\trdma_en1\n\tstate:\tPORT_ACTIVE (4)\n",
         PLAIN + b"Abort trap: 6\n",
         PLAIN.replace(b"PORT_DOWN (1)", b"PORT_DO"),

@@ -156,7 +156,7 @@ def test_two_receptacles_on_one_bus_of_an_intel_mac_pro() -> None:
         receptacle_2_tag=IDLE | {"receptacle_id_key": "7"},
         receptacle_1_tag=IDLE | {"receptacle_id_key": "8"},
     )
-    (only,) = parse(printed(pro)).buses
+    (only,) = parse(printed(dict(reversed(pro.items())))).buses
     assert only.number == 3
     assert [each.number for each in only.receptacles] == [8, 7]
 
