@@ -1,0 +1,395 @@
+"""One connection and one session per host, by asyncssh; the only module that imports it.
+
+The user's ssh configuration decides what the inventory does not say. Nothing is ever asked on the
+terminal: keys come from files without passphrase and from the agent, and a host key that is not in
+known_hosts is an outcome. asyncssh reads known_hosts and keys for each connection; `_Trust` reads
+each file once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import asyncssh
+
+from mlxdiag.capture import ACCESS, Capture, Outcome
+from mlxdiag.transport import shell
+from mlxdiag.transport.collection import Collection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mlxdiag.capture import Command
+    from mlxdiag.inventory import Host
+
+CONNECT_TIMEOUT_S = 10.0
+"""From the first packet to the end of authentication."""
+
+KEEPALIVE_S = 5.0
+"""A host that leaves three of these unanswered is gone."""
+
+CLOSE_S = 2.0
+
+GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
+DEFAULT_KEYS = ("id_ed25519_sk", "id_ecdsa_sk", "id_ed25519", "id_ecdsa", "id_rsa")
+
+_NO_ROUTE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+_BY_ERRNO = {
+    errno.ECONNREFUSED: Outcome.REFUSED,
+    errno.ETIMEDOUT: Outcome.CONNECT_TIMEOUT,
+    **dict.fromkeys(_NO_ROUTE, Outcome.NO_ROUTE),
+}
+
+
+@dataclass(frozen=True)
+class _Key:
+    private: asyncssh.SSHKey
+    certificate: asyncssh.SSHCertificate | None
+
+
+class _Trust:
+    """Keys and known_hosts of this run, each file read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], asyncssh.SSHKnownHosts] = {}
+        self._keys: dict[str, _Key | str] = {}
+
+    def known_hosts(self, files: Sequence[str]) -> asyncssh.SSHKnownHosts:
+        """Load the files that exist, without the lines that nobody can read."""
+        paths = tuple(files)
+        if paths not in self._known:
+            self._known[paths] = _read_known_hosts(paths)
+        return self._known[paths]
+
+    def key(self, path: str) -> _Key | str:
+        """Load a private key and its certificate, or say why not."""
+        if path not in self._keys:
+            self._keys[path] = _read_key(path)
+        return self._keys[path]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How to reach one host, once the inventory and the ssh configuration have spoken."""
+
+    options: asyncssh.SSHClientConnectionOptions
+    known_files: tuple[str, ...]
+    known: asyncssh.SSHKnownHosts
+    keys: tuple[_Key, ...]
+    unusable: tuple[str, ...]
+
+    @cached_property
+    def user(self) -> str:
+        return str(self.options.username)
+
+    @cached_property
+    def name(self) -> str:
+        """The name under which known_hosts has the host."""
+        return str(self.options.host_key_alias or self.options.host)
+
+    @cached_property
+    def port(self) -> int:
+        return int(self.options.port)
+
+    @cached_property
+    def jump(self) -> str:
+        return self.options.tunnel if isinstance(self.options.tunnel, str) else ""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return ("ssh", f"{self.user}@{self.options.host}:{self.port}")
+
+
+class SshTransport:
+    """Collects over ssh. `config` replaces ~/.ssh/config."""
+
+    def __init__(
+        self, *, connect_timeout_s: float = CONNECT_TIMEOUT_S, config: Path | None = None
+    ) -> None:
+        self._timeout_s = connect_timeout_s
+        self._config: Any = [str(config)] if config else ()
+        self._trust = _Trust()
+
+    async def collect(
+        self,
+        host: Host,
+        commands: Sequence[Command],
+        captures: dict[str, Capture],
+        clock: Callable[[], float],
+    ) -> None:
+        """Fill `captures`; see `mlxdiag.transport.Transport`."""
+        began = clock()
+        peer = _Peer()
+        argv: tuple[str, ...] = ("ssh", host.address)
+
+        def access(outcome: Outcome, detail: str = "") -> None:
+            status = 0 if outcome is Outcome.EXITED else None
+            took = clock() - began
+            captures[ACCESS] = Capture(
+                ACCESS, argv, outcome, status, detail=detail, started_s=began, seconds=took
+            )
+
+        try:
+            way = self._way(host)
+            argv = way.argv
+        except (asyncssh.Error, OSError, ValueError) as error:
+            access(Outcome.NOT_STARTED, f"ssh configuration: {error}")
+            return
+        try:
+            connection = await self._connect(host, way, peer)
+        except (asyncssh.Error, OSError, ValueError) as error:
+            access(*_verdict(error, way, peer, self._timeout_s))
+            return
+        access(Outcome.EXITED)
+        try:
+            await _session(connection, host, commands, captures, clock)
+        finally:
+            await _close(connection)
+
+    def _way(self, host: Host) -> _Way:
+        options = asyncssh.SSHClientConnectionOptions(
+            host=host.address, config=self._config, client_keys=None, **_said(host), **_QUIET
+        )
+        files = _known_hosts_files(options)
+        wanted, strict = _key_files(host, options)
+        loaded = {path: self._trust.key(path) for path in wanted}
+        unusable = tuple(why for why in loaded.values() if isinstance(why, str)) if strict else ()
+        keys = tuple(key for key in loaded.values() if isinstance(key, _Key))
+        return _Way(options, files, self._trust.known_hosts(files), keys, unusable)
+
+    async def _connect(self, host: Host, way: _Way, peer: _Peer) -> asyncssh.SSHClientConnection:
+        """Connect. The configuration was read for `way`; only a jump host needs it again."""
+        return await asyncssh.connect(
+            host.address,
+            options=way.options,
+            config=self._config if way.jump else None,
+            client_factory=lambda: peer,
+            known_hosts=way.known,
+            client_keys=[key.private for key in way.keys],
+            client_certs=[key.certificate for key in way.keys if key.certificate],
+            connect_timeout=self._timeout_s,
+            login_timeout=self._timeout_s,
+            **_said(host),
+        )
+
+
+_QUIET: dict[str, Any] = {
+    "preferred_auth": "publickey",
+    "agent_forwarding": False,
+    "x11_forwarding": False,
+    "gss_kex": False,
+    "gss_auth": False,
+    "keepalive_interval": KEEPALIVE_S,
+    "keepalive_count_max": 3,
+}
+
+
+class _Peer(asyncssh.SSHClient):
+    """Remembers whom we talked to, for the case that it goes wrong."""
+
+    def __init__(self) -> None:
+        self.address = ""
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        name = conn.get_extra_info("peername")
+        self.address = str(name[0]) if name else ""
+
+
+class _Session(asyncssh.SSHClientSession[bytes]):
+    """Passes on what the session brings."""
+
+    def __init__(self) -> None:
+        self.collection: Collection | None = None
+        self._ended = "the connection was closed"
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self.collection:
+            (self.collection.stderr if datatype else self.collection.stdout)(data)
+
+    def exit_status_received(self, status: int) -> None:
+        self._ended = f"the session ended with status {status}"
+
+    def exit_signal_received(self, signal: str, *_more: object) -> None:
+        self._ended = f"the session was ended by SIG{signal}"
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.collection:
+            self.collection.lost(f"{exc or self._ended}")
+
+
+async def _session(
+    connection: asyncssh.SSHClientConnection,
+    host: Host,
+    commands: Sequence[Command],
+    captures: dict[str, Capture],
+    clock: Callable[[], float],
+) -> None:
+    """Run the program; a refused session is a connection that was of no use."""
+    program = shell.build(commands, host.python, shell.new_nonce())
+    session = _Session()
+    channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    def send(order: bytes) -> None:
+        if channel and not channel.is_closing():
+            channel.write(order)
+
+    collection = Collection(program, host.python, captures, clock, send)
+    session.collection = collection
+    finished = asyncio.ensure_future(collection.finished())
+    opening = asyncio.ensure_future(_open(connection, session, program))
+    try:
+        await asyncio.wait((finished, opening), return_when=asyncio.FIRST_COMPLETED)
+        if opening.done() and (refused := opening.exception()):
+            collection.lost(f"no session: {refused}")
+        elif opening.done():
+            channel = opening.result()
+        await finished
+    finally:
+        session.collection = None
+        await _drop(opening, finished)
+
+
+async def _open(
+    connection: asyncssh.SSHClientConnection, session: _Session, program: shell.Program
+) -> asyncssh.SSHClientChannel[bytes]:
+    channel, _ = await connection.create_session(
+        lambda: session, program.line, encoding=None, request_pty=False
+    )
+    return cast("asyncssh.SSHClientChannel[bytes]", channel)
+
+
+async def _drop(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _close(connection: asyncssh.SSHClientConnection) -> None:
+    """Cut the connection: the program's stdin closes with it, without a word from the host."""
+    connection.abort()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(connection.wait_closed(), CLOSE_S)
+
+
+def _said(host: Host) -> dict[str, Any]:
+    """Give what the inventory says and the ssh configuration must not override."""
+    said = {"username": host.user, "port": host.port}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _known_hosts_files(options: asyncssh.SSHClientConnectionOptions) -> tuple[str, ...]:
+    """Name the files; `UserKnownHostsFile none` means that nobody is known, never no check."""
+    user = options.config.get("UserKnownHostsFile")
+    told = options.config.get("GlobalKnownHostsFile")
+    files = ["~/.ssh/known_hosts"] if user is None else cast("list[str]", user)
+    shared = [GLOBAL_KNOWN_HOSTS] if told is None else cast("list[str]", told)
+    return tuple(_expanded(name) for name in (*files, *shared))
+
+
+def _key_files(host: Host, options: asyncssh.SSHClientConnectionOptions) -> tuple[list[str], bool]:
+    """Name the keys to offer, and say whether somebody asked for them by name."""
+    if host.identity_file:
+        return [_expanded(host.identity_file)], True
+    if configured := cast("list[str] | None", options.config.get("IdentityFile")):
+        return [_expanded(name) for name in configured], True
+    return [_expanded(f"~/.ssh/{name}") for name in DEFAULT_KEYS], False
+
+
+def _expanded(name: str) -> str:
+    return str(Path(name).expanduser())
+
+
+def _read_known_hosts(paths: Iterable[str]) -> asyncssh.SSHKnownHosts:
+    known = asyncssh.SSHKnownHosts()
+    for path in paths:
+        for line in _lines(Path(path)):
+            with suppress(ValueError):
+                known.load(line)
+    return known
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def _read_key(path: str) -> _Key | str:
+    try:
+        private = asyncssh.read_private_key(path)
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        return f"{path}: {error}"
+    certificate = None
+    with suppress(OSError, asyncssh.KeyImportError):
+        certificate = asyncssh.read_certificate(f"{path}-cert.pub")
+    return _Key(private, certificate)
+
+
+def _verdict(error: Exception, way: _Way, peer: _Peer, timeout_s: float) -> tuple[Outcome, str]:
+    """Sort what went wrong before there was a session."""
+    outcome, detail = _sorted_out(error, way, peer, timeout_s)
+    detail = " ".join(detail.split())
+    return outcome, f"by way of {way.jump}: {detail}" if way.jump else detail
+
+
+def _sorted_out(error: Exception, way: _Way, peer: _Peer, timeout_s: float) -> tuple[Outcome, str]:
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            return _host_key(error, way, peer)
+        case asyncssh.PermissionDenied():
+            return Outcome.AUTH_REFUSED, _who(way)
+        case asyncssh.KeyExchangeFailed() if "host key" in str(error) and _is_known(way, peer):
+            return Outcome.HOST_KEY_CHANGED, f"no key of a type known in {_files(way)}"
+        case asyncssh.ConnectionLost() if "Login timeout" in str(error):
+            return Outcome.CONNECT_TIMEOUT, f"no login within {timeout_s:g} s"
+        case TimeoutError():
+            return Outcome.CONNECT_TIMEOUT, f"no login within {timeout_s:g} s"
+        case socket.gaierror():
+            return Outcome.UNRESOLVED, f"{way.options.host}: {error.strerror or error}"
+        case OSError():
+            return _by_errno(error), str(error)
+    return Outcome.DISCONNECTED, str(error)
+
+
+def _by_errno(error: OSError) -> Outcome:
+    """Sort by errno, which asyncio hides in the text when a name has several addresses."""
+    said = re.search(r"\[Errno (\d+)\]", str(error))
+    number = error.errno or (int(said[1]) if said else 0)
+    return _BY_ERRNO.get(number, Outcome.DISCONNECTED)
+
+
+def _host_key(error: Exception, way: _Way, peer: _Peer) -> tuple[Outcome, str]:
+    if _is_known(way, peer):
+        return Outcome.HOST_KEY_CHANGED, f"{way.name} has another key in {_files(way)}"
+    if "revoked" in str(error).lower():
+        return Outcome.HOST_KEY_CHANGED, f"{way.name}'s key is marked as revoked in {_files(way)}"
+    return Outcome.HOST_KEY_UNKNOWN, f"{way.name} port {way.port} is not in {_files(way)}"
+
+
+def _is_known(way: _Way, peer: _Peer) -> bool:
+    """Tell whether known_hosts has any key, or any authority, for the host."""
+    port = None if way.port == 22 else way.port
+    keys, authorities, *_ = way.known.match(way.name, peer.address, port)
+    return bool(keys or authorities)
+
+
+def _files(way: _Way) -> str:
+    return way.known_files[0] if way.known_files else "known_hosts"
+
+
+def _who(way: _Way) -> str:
+    """Say as whom and with what we came."""
+    offered = f"{len(way.keys)} key file{'s' * (len(way.keys) != 1)}"
+    agent = " and the agent" if way.options.agent_path else ""
+    return "; ".join((f"user {way.user}, offered {offered}{agent}", *way.unusable))
