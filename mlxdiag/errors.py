@@ -31,8 +31,9 @@ class ParseError(MlxdiagError):
 class MissingFact(MlxdiagError):
     """A fact that was never obtained; `source` is the command, the text is the reason."""
 
-    def __init__(self, source: str, reason: str) -> None:
-        """Keep the command's name beside the reason, so that a finding can cite it."""
+    def __init__(self, source: str, reason: str, host: str | None = None) -> None:
+        """Keep command and host beside the reason, so that a finding can cite them."""
         super().__init__(reason)
         self.source = source
         self.reason = reason
+        self.host = host

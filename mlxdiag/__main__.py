@@ -1,0 +1,5 @@
+"""Run as `python -m mlxdiag`."""
+
+from mlxdiag.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""All checks in causal order, and the runner: cluster -> findings, one per check and subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+from mlxdiag.checks import access, cabling, gid, hardware, network, rdma, versions
+from mlxdiag.checks.subject import End, Pair
+from mlxdiag.cluster import Cluster
+from mlxdiag.errors import MissingFact
+from mlxdiag.finding import (
+    Check,
+    Evidence,
+    Finding,
+    Severity,
+    SkipCheck,
+    Status,
+    Subject,
+    link_subject,
+    port_subject,
+)
+from mlxdiag.readings import HostFacts
+from mlxdiag.topology import Link
+
+AREAS = {
+    "access": access.CHECKS,
+    "versions": versions.CHECKS,
+    "hardware": hardware.CHECKS,
+    "cabling": cabling.CHECKS,
+    "network": network.CHECKS,
+    "rdma": rdma.CHECKS,
+    "gid": gid.CHECKS,
+}
+CHECKS: tuple[Check[Any], ...] = tuple(check for area in AREAS.values() for check in area)
+RDMA_ONLY = frozenset(
+    {
+        "versions-macos-rdma",
+        "versions-macos-buffers",
+        "versions-macos-match",
+        "versions-mlx-jaccl",
+        "hardware-port-beside-ethernet",
+        "cabling-direct",
+        "cabling-speed",
+        "network-bridge",
+    }
+)
+"""Checks outside the areas rdma and gid that only RDMA cares about."""
+RETIRED: frozenset[str] = frozenset()
+"""Ids that were in use once: never given to another check."""
+
+
+Key = tuple[object, ...]
+Found = Mapping[Key, Finding]
+"""Findings so far, by check id, host, receptacle, and the far end's for links and pairs."""
+
+
+def run(cluster: Cluster) -> tuple[Finding, ...]:
+    """Ask every check about each of its subjects; nothing a check raises is lost."""
+    subjects = _subjects(cluster)
+    found: dict[Key, Finding] = {}
+    for check in CHECKS:
+        for thing in subjects[check.per]:
+            finding = _ask(check, cluster, thing, found)
+            found[_key(check.id, finding.subject)] = finding
+    return tuple(found.values())
+
+
+def _subjects(cluster: Cluster) -> Mapping[str, list[Any]]:
+    links = cluster.topology.links
+    ends = {(p.host, p.receptacle): End(link, p) for link in links for p in link.ends}
+    ports = [p for group in cluster.topology.ports.values() for p in group]
+    return {
+        "host": list(cluster.facts),
+        "port": [ends[p.host, p.receptacle] for p in ports if (p.host, p.receptacle) in ends],
+        "link": list(links),
+        "pair": [Pair(a, b) for a, b in combinations(cluster.topology.hosts, 2)],
+        "cluster": [cluster],
+    }
+
+
+def _ask(check: Check[Any], cluster: Cluster, thing: object, found: Found) -> Finding:
+    finding, silent = _answer(check, cluster, thing)
+    return replace(
+        finding,
+        blocked_by=_cause(finding, found) or _silence(silent, found),
+        lowered=_lowered(check, cluster),
+    )
+
+
+def _answer(check: Check[Any], cluster: Cluster, thing: object) -> tuple[Finding, str | None]:
+    """Ask once; beside the finding, name the host whose missing fact made it unknown."""
+    subject = _subject(thing)
+    try:
+        evidence = check.ask(cluster, thing)
+    except SkipCheck as skip:
+        return Finding(check, subject, Status.SKIP, reason=str(skip)), None
+    except MissingFact as gap:
+        said = Evidence(gap.source, gap.reason, check.title)
+        return Finding(check, subject, Status.UNKNOWN, said), gap.host
+    if evidence is None:
+        return Finding(check, subject, Status.PASS), None
+    status = Status.UNKNOWN if evidence.unknown else Status.FAIL
+    return Finding(check, subject, status, evidence), None
+
+
+def _silence(host: str | None, found: Found) -> Finding | None:
+    """Trace a missing fact to its host: it was not reached, or a command of it did not answer."""
+    for id_ in ("access-reachable", "access-answers"):
+        cause = found.get((id_, host, None))
+        if cause is not None and cause.status is Status.UNKNOWN:
+            return cause
+    return None
+
+
+def _lowered(check: Check[Any], cluster: Cluster) -> Severity | None:
+    """Where the inventory asks for a backend over TCP, RDMA is information, not a fault."""
+    if cluster.inventory.expect.backend not in ("ring", "mpi"):
+        return None
+    if check.area in ("rdma", "gid") or check.id in RDMA_ONLY:
+        return Severity.INFO
+    lower = check.area == "network" and check.severity is Severity.ERROR
+    return Severity.WARNING if lower else None
+
+
+def _subject(thing: object) -> Subject:
+    match thing:
+        case HostFacts():
+            return Subject("host", thing.host.name)
+        case End():
+            return port_subject(thing.port, thing.far)
+        case Link():
+            return link_subject(thing)
+        case Pair():
+            return Subject("pair", thing.a, far=Subject("host", thing.b))
+    return Subject("cluster")
+
+
+def _key(id: str, subject: Subject) -> Key:  # noqa: A002
+    far = subject.far if subject.kind in ("link", "pair") else None
+    where = (far.host, far.receptacle) if far else ()
+    return (id, subject.host, subject.receptacle, *where)
+
+
+def _cause(finding: Finding, found: Found) -> Finding | None:
+    """Find the first of what the check needs that is not as it should be.
+
+    A failure follows from a failure only: that something is unknown does not explain it.
+    """
+    if finding.status not in (Status.FAIL, Status.UNKNOWN):
+        return None
+    enough = {Status.FAIL, finding.status}
+    for need in finding.check.needs:
+        for key in _places(need, finding.subject):
+            cause = found.get(key)
+            if cause is not None and cause.status in enough:
+                return cause
+    return None
+
+
+def _places(need: str, subject: Subject) -> Iterator[Key]:
+    """Name where a needed check would have been asked: the port, its link, its host."""
+    id_, sides = need.removeprefix("far:"), [subject]
+    if subject.far is not None:
+        sides = [subject.far] if need.startswith("far:") else [subject]
+        if subject.kind in ("link", "pair"):
+            sides = [subject, subject.far]
+        one, other = subject, subject.far
+        yield (id_, one.host, one.receptacle, other.host, other.receptacle)
+        yield (id_, other.host, other.receptacle, one.host, one.receptacle)
+    for side in sides:
+        yield (id_, side.host, side.receptacle)
+        yield (id_, side.host, None)
+
+
+__all__ = ["AREAS", "CHECKS", "RETIRED", "run"]

@@ -1,0 +1,71 @@
+"""GID: the address that jaccl connects with, where jaccl looks for it."""
+
+from __future__ import annotations
+
+from mlxdiag.checks.subject import End, rdma_link
+from mlxdiag.cluster import Cluster
+from mlxdiag.finding import Evidence, Fix, FixKind, SkipCheck, check
+from mlxdiag.readings import need
+
+JACCL_GID_INDEX = 1
+"""Every MLX so far passes sgid_index = 1 (mlx rdma.cpp)."""
+
+_NEEDS = (
+    "versions-macos-rdma",
+    "rdma-stack-wedged",
+    "rdma-enabled",
+    "rdma-devices-listed",
+    "rdma-device",
+    "network-interface-active",
+    "network-bridge",
+    "network-ipv4",
+)
+
+
+@check(
+    "gid-ipv4-mapped",
+    title="the port's GID table has an IPv4-mapped entry",
+    per="port",
+    fix=Fix(
+        FixKind.WAIT,
+        "wait 20 s and run again: the entry follows the address; if it stays away, set the"
+        " address anew",
+    ),
+    needs=_NEEDS,
+)
+def ipv4_mapped(cluster: Cluster, end: End) -> Evidence | None:
+    """Without it jaccl fails: `No IPv4-mapped GID`, or RTR errno 22 or 96 with an older MLX."""
+    rdma_link(cluster, end.link)
+    verbs = need(end.port.verbs)
+    if verbs is None:
+        raise SkipCheck("no RDMA device")
+    if verbs.mapped:
+        return None
+    seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.gids) or "no GID"
+    return Evidence("ibv_devinfo", seen, "::ffff:a.b.c.d")
+
+
+@check(
+    "gid-index-1",
+    title="the IPv4-mapped GID is at index 1",
+    per="port",
+    fix=Fix(
+        FixKind.RUN,
+        "switch the port's network service off and on once, then set its address again; or"
+        " restart. Do not cycle the interface with ifconfig",
+    ),
+    needs=(*_NEEDS, "gid-ipv4-mapped"),
+)
+def index_1(cluster: Cluster, end: End) -> Evidence | None:
+    """Jaccl always passes index 1; anywhere else, connecting fails with RTR errno 22 or 96."""
+    rdma_link(cluster, end.link)
+    verbs = need(end.port.verbs)
+    if verbs is None or not verbs.mapped:
+        raise SkipCheck("no IPv4-mapped GID")
+    if any(gid.index == JACCL_GID_INDEX for gid in verbs.mapped):
+        return None
+    seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.mapped)
+    return Evidence("ibv_devinfo", seen, "GID[1]")
+
+
+CHECKS = (ipv4_mapped, index_1)

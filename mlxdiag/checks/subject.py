@@ -1,0 +1,46 @@
+"""What checks are asked about: the subjects of each scope, and questions several areas share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlxdiag.cluster import Cluster
+from mlxdiag.finding import SkipCheck
+from mlxdiag.ports import Port
+from mlxdiag.topology import Link
+
+RDMA_MACOS = (26, 2)
+"""First macOS with RDMA over Thunderbolt (TN3205)."""
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a link: its own port and the far one."""
+
+    link: Link
+    port: Port
+
+    @property
+    def far(self) -> Port:
+        """The other end's port."""
+        return self.link.other(self.port)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two hosts, in inventory order."""
+
+    a: str
+    b: str
+
+
+def rdma_host(cluster: Cluster, host: str) -> None:
+    """Skip a host that cannot have RDMA: then there is nothing to repair on it."""
+    if cluster.thunderbolt5(host) is False:
+        raise SkipCheck("no Thunderbolt 5, so no RDMA")
+
+
+def rdma_link(cluster: Cluster, link: Link) -> None:
+    """Skip a link with an end that cannot have RDMA: a Thunderbolt 4 cable is a ring cable."""
+    for host in link.hosts:
+        rdma_host(cluster, host)

@@ -1,0 +1,291 @@
+"""The commands: options, exit codes, stdout. Joins the stages; nothing else imports this."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from mlxdiag import __version__
+from mlxdiag.errors import MlxdiagError
+
+if TYPE_CHECKING:
+    from mlxdiag.finding import Finding
+    from mlxdiag.inventory import Inventory
+    from mlxdiag.recording import Recording
+    from mlxdiag.render.style import Style
+    from mlxdiag.report import Report
+
+DEFAULT_INVENTORY = Path("inventory.yaml")
+DEMO = Path(__file__).parent / "demo"
+
+EPILOG = (
+    "Exit codes: 0 everything holds; 1 a check failed; 2 usage, inventory or recording error;"
+    " 3 nothing failed but something is not known; 4 mlxdiag itself broke; 124 --timeout was hit;"
+    " 130 interrupted; 143 terminated."
+)
+
+app = typer.Typer(
+    name="mlxdiag",
+    help="The doctor for clusters of Macs that run MLX distributed over Thunderbolt.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+class Format(StrEnum):
+    """Formats of a report; the choice is checked against render.FORMATS by a test."""
+
+    table = "table"
+    short = "short"
+    json = "json"
+
+
+class FailOn(StrEnum):
+    """From which severity on a failed check fails the run."""
+
+    error = "error"
+    warning = "warning"
+
+
+InventoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-i",
+        "--inventory",
+        help="inventory.yaml, or an MLX hostfile (.json).  [default: ./inventory.yaml]",
+        show_default=False,
+    ),
+]
+HostsOption = Annotated[
+    str | None, typer.Option("--hosts", help="Instead of an inventory: a,b,studio[1-4].")
+]
+ReplayOption = Annotated[
+    Path | None,
+    typer.Option("--replay", help="A recording (folder or .tar.gz) instead of live hosts."),
+]
+SaveOption = Annotated[
+    Path | None, typer.Option("--save", help="Write the recording of this run (folder or .tar.gz).")
+]
+FormatOption = Annotated[Format, typer.Option("-f", "--format", help="Form of the report.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Report to this file; stdout keeps the verdict."),
+]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--only", help="Only this check id or area; repeatable.")
+]
+SkipOption = Annotated[
+    list[str] | None, typer.Option("--skip", help="Not this check id or area; repeatable.")
+]
+FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="What fails the run.")]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", min=0.1, help="Seconds for the whole run.")
+]
+FanoutOption = Annotated[int, typer.Option("--fanout", min=1, help="Hosts asked at once.")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Also every port.")]
+NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text; so does NO_COLOR.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mlxdiag {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EPILOG)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=EPILOG)
+def ports(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    verbose: VerboseOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
+    wanted = _wanted(only, skip)
+    if replay is not None:
+        recording = _replayed(replay, inventory, hosts, save)
+    else:
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout)
+    report = _report(recording, "ports", wanted, fail_on)
+    _finish(report, format, output, verbose=verbose, no_color=no_color)
+
+
+@app.command(epilog=EPILOG)
+def demo(
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    verbose: VerboseOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Replay a packaged recording of a night when jaccl would not start; needs no host, no network.
+
+    The report is the one that `mlxdiag ports` would have given that night. It exits 0 when the
+    demonstration itself ran.
+    """
+    from mlxdiag import recording  # noqa: PLC0415
+
+    report = _report(recording.load(DEMO), "ports", lambda _finding: True, FailOn.error)
+    _finish(report, format, output, verbose=verbose, no_color=no_color, exit_code=0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of `--format json`."""
+    sys.stdout.write((Path(__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+
+
+def _inventory(path: Path | None, hosts: str | None) -> Inventory:
+    from mlxdiag import inventory  # noqa: PLC0415
+
+    if path is not None and hosts is not None:
+        raise typer.BadParameter("give --inventory or --hosts, not both")
+    return inventory.from_hosts(hosts) if hosts else inventory.load(path or DEFAULT_INVENTORY)
+
+
+def _replayed(
+    replay: Path, inventory: Path | None, hosts: str | None, save: Path | None
+) -> Recording:
+    from mlxdiag import recording  # noqa: PLC0415
+
+    if inventory is not None or hosts is not None:
+        raise typer.BadParameter("a recording brings its own inventory: leave out -i and --hosts")
+    found = recording.load(replay)
+    if save is not None:
+        recording.save(found, save)
+    return found
+
+
+def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float | None) -> Recording:
+    from mlxdiag import live, recording  # noqa: PLC0415
+    from mlxdiag.progress import progress  # noqa: PLC0415
+
+    if save is not None:
+        recording.check_target(save)
+    with progress([host.name for host in inventory.hosts]) as on_state:
+        found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
+    if save is not None:
+        recording.save(found, save)
+    return found
+
+
+def _report(
+    recording: Recording, command: str, wanted: Callable[[Finding], bool], fail_on: FailOn
+) -> Report:
+    from mlxdiag import report  # noqa: PLC0415
+    from mlxdiag.finding import Severity  # noqa: PLC0415
+
+    return report.build(
+        recording, command, __version__, wanted=wanted, fail_on=Severity(fail_on.value)
+    )
+
+
+def _wanted(only: list[str] | None, skip: list[str] | None) -> Callable[[Finding], bool]:
+    """Build the filter of --only and --skip; refuse names that no check and no area has."""
+    from mlxdiag.checks import AREAS, CHECKS  # noqa: PLC0415
+    from mlxdiag.recommend import EXPECTED  # noqa: PLC0415
+
+    known = {*AREAS, EXPECTED.area, EXPECTED.id, *(check.id for check in CHECKS)}
+    for name in (*(only or ()), *(skip or ())):
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise typer.BadParameter(f"{name!r} is no check and no area{hint}")
+
+    def wanted(finding: Finding) -> bool:
+        names = {finding.id, finding.check.area}
+        return (not only or bool(names & set(only))) and not names & set(skip or ())
+
+    return wanted
+
+
+def _finish(
+    report: Report,
+    format: Format,  # noqa: A002
+    output: Path | None,
+    *,
+    verbose: bool,
+    no_color: bool,
+    exit_code: int | None = None,
+) -> NoReturn:
+    """Render, write and leave with the report's exit code."""
+    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render.short import verdict_line  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    here = _style(verbose=verbose, no_color=no_color)
+    if output is None:
+        _write(FORMATS[format.value](report, here))
+    else:
+        text = FORMATS[format.value](report, Style(width=100, verbose=verbose))
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise MlxdiagError(f"{output}: cannot be written: {error.strerror}") from error
+        _write(verdict_line(report, here) + "\n")
+    raise typer.Exit(report.exit_code if exit_code is None else exit_code)
+
+
+def _style(*, verbose: bool, no_color: bool) -> Style:
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    dumb = os.environ.get("TERM") == "dumb"
+    plain = no_color or bool(os.environ.get("NO_COLOR")) or dumb or not sys.stdout.isatty()
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return Style(
+        width=max(40, shutil.get_terminal_size((100, 24)).columns),
+        color=not plain,
+        unicode=encoding.startswith("utf"),
+        verbose=verbose,
+    )
+
+
+def _write(text: str) -> None:
+    """Write the report; a reader that has gone (`| head`) is no failure of the report."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """Run the command line: known errors give 2, anything unforeseen a traceback and 4."""
+    try:
+        app()
+    except MlxdiagError as error:
+        sys.stderr.write(f"mlxdiag: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception:  # noqa: BLE001  # the boundary: nothing else may look like a verdict
+        traceback.print_exc()
+        sys.exit(4)

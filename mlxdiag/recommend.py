@@ -1,0 +1,288 @@
+"""Findings and topology -> which backend the cluster can run, what stands against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from mlxdiag.cluster import Cluster
+from mlxdiag.finding import (
+    Check,
+    Evidence,
+    Finding,
+    Fix,
+    FixKind,
+    Severity,
+    Status,
+    Subject,
+)
+from mlxdiag.ladder import LinkState
+from mlxdiag.readings import Gap
+from mlxdiag.topology import Link
+
+MESH_MAX_RANKS = 8
+"""MESH_MAX_PEERS of mlx mesh.cpp: hosts in total."""
+
+TOPOLOGY = "cabling-mesh"
+RING = "cabling-ring"
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """What stands against a backend: a check id (or a word for the shape) and its subjects."""
+
+    id: str
+    subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One backend: usable, not usable, or not known; `order` is its rank order when usable."""
+
+    backend: str
+    usable: bool | None
+    blockers: tuple[Blocker, ...] = ()
+    order: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The best usable backend and why; `first_fix` is the cheapest step towards a better one."""
+
+    backend: str | None
+    confidence: str
+    reason: str
+    choices: tuple[Choice, ...]
+    rank_order: tuple[str, ...]
+    first_fix: Finding | None = None
+
+
+def recommend(
+    cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]
+) -> Recommendation:
+    """Judge every backend from topology alone, the best first."""
+    choices = tuple(judge(cluster, states, findings) for judge in BACKENDS)
+    best = next((c for c in choices if c.usable), None)
+    better = choices[: choices.index(best)] if best else choices
+    open_ = [c.backend for c in better if c.usable is None]
+    return Recommendation(
+        backend=best.backend if best else None,
+        confidence="low" if open_ or not best else "high",
+        reason=_reason(best, open_),
+        choices=choices,
+        rank_order=best.order if best else (),
+        first_fix=_first_fix(better, findings),
+    )
+
+
+def expected(cluster: Cluster, found: Recommendation, findings: Sequence[Finding]) -> Finding:
+    """Hold the backend that the inventory expects against what is usable."""
+    wanted = cluster.inventory.expect.backend
+    subject = Subject("cluster")
+    choice = next((c for c in found.choices if c.backend == wanted), None)
+    if choice is None:
+        why = f"no facts speak about {wanted}" if wanted else "the inventory expects no backend"
+        return Finding(EXPECTED, subject, Status.SKIP, reason=why)
+    if choice.usable:
+        return Finding(EXPECTED, subject, Status.PASS)
+    seen = f"{wanted} is {'not usable' if choice.usable is False else 'not known to be usable'}"
+    status = Status.FAIL if choice.usable is False else Status.UNKNOWN
+    evidence = Evidence("topology", seen, f"{wanted} usable")
+    return Finding(EXPECTED, subject, status, evidence, blocked_by=_heaviest(findings, status))
+
+
+EXPECTED: Check[Cluster] = Check(
+    "backend-expected",
+    "the backend the inventory expects is usable",
+    Severity.ERROR,
+    "cluster",
+    Fix(FixKind.NONE, "repair what blocks it, or expect a backend that is usable"),
+    (),
+    lambda _cluster, _everything: None,
+)
+"""Asked by `expected`, after all other checks: it needs their findings."""
+
+
+def _jaccl(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]) -> Choice:
+    hosts = cluster.topology.hosts
+    if len(hosts) > MESH_MAX_RANKS:
+        limit = Blocker("backend-rank-limit", (f"{len(hosts)} hosts, at most {MESH_MAX_RANKS}",))
+        return Choice("jaccl", usable=False, blockers=(limit,))
+    yes, maybe = _links(states)
+    blind = _blind_pairs(cluster, maybe)
+    usable: bool | None = False
+    if cluster.topology.is_mesh(yes):
+        usable = True
+    elif _joined(hosts, maybe, blind):
+        usable = None
+    return _with_mlx("jaccl", usable, TOPOLOGY, cluster, states, findings, hosts)
+
+
+def _jaccl_ring(
+    cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]
+) -> Choice:
+    hosts = cluster.topology.hosts
+    yes, maybe = _links(states)
+    ring = cluster.topology.ring(yes)
+    if ring.order:
+        order = tuple(hosts[i] for i in ring.order)
+        return _with_mlx("jaccl-ring", True, RING, cluster, states, findings, order)
+    if ring.gave_up:
+        gave_up = Blocker(RING, ("no cycle found in time",))
+        return Choice("jaccl-ring", None, (gave_up,))
+    open_ = bool(_blind(cluster)) or cluster.topology.ring(maybe).order is not None
+    usable = None if open_ else False
+    return _with_mlx("jaccl-ring", usable, RING, cluster, states, findings, ())
+
+
+def _ring(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]) -> Choice:
+    """Take Thunderbolt IP where a cycle of cables has it, else the network that reaches the hosts."""
+    del findings
+    hosts = cluster.topology.hosts
+    if len(hosts) < 2:
+        return Choice("ring", usable=False, blockers=(Blocker(RING, ("one host",)),))
+    lost = tuple(facts.host.name for facts in cluster.facts if not facts.reached)
+    if lost:
+        return Choice("ring", None, (Blocker("access-reachable", lost),))
+    unknown = tuple(f.host.name for f in cluster.facts if isinstance(f.ifconfig, Gap))
+    if unknown:
+        return Choice("ring", None, (Blocker("access-answers", unknown),))
+    without = tuple(name for name in hosts if not _has_ipv4(cluster, name))
+    if without:
+        return Choice("ring", usable=False, blockers=(Blocker("network-ipv4", without),))
+    cycle = cluster.topology.ring([s.link for s in states if s.ring.usable])
+    order = tuple(hosts[i] for i in cycle.order) if cycle.order else hosts
+    note = "over Thunderbolt IP" if cycle.order else "over the network that carries ssh"
+    return Choice("ring", usable=True, order=order, note=note)
+
+
+Judge = Callable[[Cluster, Sequence[LinkState], Sequence[Finding]], Choice]
+BACKENDS: tuple[Judge, ...] = (_jaccl, _jaccl_ring, _ring)
+"""In order of preference."""
+
+
+def _links(states: Iterable[LinkState]) -> tuple[list[Link], list[Link]]:
+    """Return links usable for RDMA, and those that are or may be."""
+    found = [(state.link, state.jaccl.usable) for state in states]
+    return [link for link, u in found if u], [link for link, u in found if u is not False]
+
+
+def _blind_pairs(cluster: Cluster, maybe: Sequence[Link]) -> set[frozenset[str]]:
+    """Pairs where a cable may exist unseen: no link, and an end that could not say."""
+    blind = _blind(cluster)
+    seen = {frozenset(link.hosts) for link in maybe}
+    pairs = map(frozenset, combinations(cluster.topology.hosts, 2))
+    return {pair for pair in pairs if pair & blind and pair not in seen}
+
+
+def _blind(cluster: Cluster) -> set[str]:
+    """Hosts that did not say what is on their ports, or whose peers could not be told apart."""
+    unclear = {name for name in cluster.topology.hosts if cluster.topology.unclear(name)}
+    return unclear | {f.host.name for f in cluster.facts if isinstance(f.thunderbolt, Gap)}
+
+
+def _joined(hosts: Sequence[str], maybe: Sequence[Link], blind: set[frozenset[str]]) -> bool:
+    have = {frozenset(link.hosts) for link in maybe} | blind
+    return len(hosts) > 1 and all(frozenset(p) in have for p in combinations(hosts, 2))
+
+
+def _with_mlx(
+    backend: str,
+    usable: bool | None,
+    shape: str,
+    cluster: Cluster,
+    states: Sequence[LinkState],
+    findings: Sequence[Finding],
+    order: tuple[str, ...],
+) -> Choice:
+    """Add what the installed MLX says, and name everything that stands against the backend."""
+    stub = [f for f in findings if f.id == "versions-mlx-jaccl" and f.status is Status.FAIL]
+    if stub:
+        usable = False
+    if usable:
+        return Choice(backend, usable, order=order)
+    roots: dict[str, list[str]] = {}
+    for finding in (*stub, *(f for state in states for f in _against(state))):
+        subjects = roots.setdefault(finding.root.id, [])
+        if finding.root.subject.label not in subjects:
+            subjects.append(finding.root.subject.label)
+    for finding in findings:
+        if finding.id == "access-reachable" and finding.status is Status.UNKNOWN:
+            roots.setdefault(finding.id, []).append(finding.subject.label)
+    missing = _missing(cluster, shape)
+    if missing:
+        roots[shape] = missing
+    blockers = tuple(Blocker(id_, tuple(dict.fromkeys(s))) for id_, s in roots.items())
+    return Choice(backend, usable, blockers)
+
+
+def _against(state: LinkState) -> list[Finding]:
+    blockers = state.jaccl.blockers
+    bad = (Status.FAIL, Status.UNKNOWN)
+    return [f for f in (*state.a, *state.b) if f.id in blockers and f.status in bad]
+
+
+def _missing(cluster: Cluster, shape: str) -> list[str]:
+    topology = cluster.topology
+    if len(topology.hosts) < 2:
+        return ["one host"]
+    if shape == RING:
+        closed = topology.ring(topology.links)
+        return [] if closed.order or closed.gave_up else ["no cycle of cables through all hosts"]
+    pairs = [(a, b) for a, b in combinations(topology.hosts, 2) if not topology.between(a, b)]
+    return [f"no cable {a} - {b}" for a, b in pairs]
+
+
+def _has_ipv4(cluster: Cluster, name: str) -> bool:
+    facts = cluster.of(name)
+    if facts.host.ip:
+        return True
+    if isinstance(facts.ifconfig, Gap):
+        return False
+    return any(
+        not address.address.startswith("127.")
+        for interface in facts.ifconfig.interfaces
+        for address in interface.ipv4
+    )
+
+
+def _reason(best: Choice | None, open_: Sequence[str]) -> str:
+    if best is None:
+        return "no backend is known to be usable"
+    reason = {
+        "jaccl": "every pair of hosts has a cable that RDMA can use at both ends",
+        "jaccl-ring": "a cycle of cables that RDMA can use at both ends joins all hosts",
+        "ring": f"TCP {best.note}; no cable is needed that RDMA can use",
+    }[best.backend]
+    return f"{reason}; not determined: {', '.join(open_)}" if open_ else reason
+
+
+def _first_fix(better: Sequence[Choice], findings: Sequence[Finding]) -> Finding | None:
+    """Choose the cheapest fix of what stands against a better backend; of equals the weightiest."""
+    ids = {blocker.id for choice in better for blocker in choice.blockers}
+    causes = [f for f in findings if f.blocked_by is None and f.id in ids and f.fix]
+    causes = [f for f in causes if f.status in (Status.FAIL, Status.UNKNOWN)]
+    weights = _weights(findings)
+    return min(
+        causes,
+        key=lambda f: (f.fix.kind.cost if f.fix else 0, -weights.get(f.key, 0)),
+        default=None,
+    )
+
+
+def _heaviest(findings: Sequence[Finding], status: Status) -> Finding | None:
+    """Find the cause that most of the others follow from."""
+    weights = _weights(findings)
+    causes = [f for f in findings if f.blocked_by is None and f.status is status]
+    causes = [f for f in causes if f.severity is Severity.ERROR] or causes
+    return max(causes, key=lambda f: weights.get(f.key, 0), default=None)
+
+
+def _weights(findings: Iterable[Finding]) -> dict[str, int]:
+    weights: dict[str, int] = {}
+    for finding in findings:
+        if finding.blocked_by is not None:
+            weights[finding.root.key] = weights.get(finding.root.key, 0) + 1
+    return weights

@@ -1,0 +1,102 @@
+"""Cells of the port-pair matrix: what one end of a pair looks like, in a sign and two words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mlxdiag.finding import Status
+from mlxdiag.ladder import LinkState
+from mlxdiag.ports import Port
+from mlxdiag.readings import Gap
+from mlxdiag.report import Report
+
+Mark = Literal["good", "bad", "far", "tcp", "bent", "unknown", "none", "self"]
+
+WORDS = {
+    "access-reachable": "no ssh",
+    "hardware-thunderbolt5": "TB4",
+    "versions-macos-rdma": "macOS",
+    "cabling-both-ends": "one end",
+    "cabling-direct": "dock",
+    "cabling-speed": "slow",
+    "network-interface-active": "idle",
+    "network-bridge": "bridge",
+    "network-ipv4": "no IP",
+    "network-subnet": "subnet",
+    "rdma-stack-wedged": "hangs",
+    "rdma-enabled": "off",
+    "rdma-devices-listed": "no dev",
+    "rdma-device": "no dev",
+    "rdma-host-ports": "DOWN",
+    "rdma-port-active": "DOWN",
+    "rdma-far-service": "far off",
+    "gid-ipv4-mapped": "no GID",
+    "gid-index-1": "GID idx",
+}
+"""The word for a cause in a cell of a few columns."""
+
+LEGEND: tuple[tuple[Mark, str], ...] = (
+    ("good", "RDMA usable at both ends"),
+    ("bent", "usable, with a warning"),
+    ("bad", "broken at this end"),
+    ("far", "fine here, broken at the far end"),
+    ("tcp", "TCP only (Thunderbolt 4)"),
+    ("unknown", "not known"),
+    ("none", "no cable"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One end of a pair as its row's host has it; `port` is its name, `word` the cause in short."""
+
+    mark: Mark
+    port: str = ""
+    word: str = ""
+
+
+def cell(report: Report, one: str, other: str) -> Cell:
+    """Judge the pair from the first host's side; with several cables the best one speaks."""
+    if one == other:
+        return Cell("self")
+    states = [state for state in report.links if set(state.link.hosts) == {one, other}]
+    if not states:
+        return Cell("unknown" if _blind(report, one) or _blind(report, other) else "none")
+    cells = [_of(state, _near(state, one)) for state in states]
+    order: list[Mark] = ["good", "bent", "unknown", "far", "bad", "tcp"]
+    best = min(cells, key=lambda c: order.index(c.mark))
+    return Cell(best.mark, ",".join(c.port for c in cells), best.word)
+
+
+def _of(state: LinkState, port: Port) -> Cell:
+    if state.jaccl.usable:
+        bent = [f for end in (port, state.link.other(port)) for f in state.bent(end)]
+        word = WORDS.get(bent[0].id, "") if bent else ""
+        return Cell("bent" if bent else "good", port.name, word)
+    if "hardware-thunderbolt5" in state.jaccl.blockers:
+        return Cell("tcp", port.name, WORDS["hardware-thunderbolt5"])
+    here, there = state.end(port), state.end(state.link.other(port))
+    if here.usable is False:
+        failed = [f for f in state.at(port) if f.id in here.blockers and f.status is Status.FAIL]
+        roots = [f.root for f in failed]
+        own = [r for r in roots if port.host in (r.subject.host, _far_host(r.subject.far))]
+        if not own:
+            return Cell("far", port.name)
+        return Cell("bad", port.name, WORDS.get(own[0].id, ""))
+    if there.usable is False:
+        return Cell("far", port.name)
+    return Cell("unknown", port.name)
+
+
+def _far_host(subject: object) -> str | None:
+    return getattr(subject, "host", None)
+
+
+def _near(state: LinkState, host: str) -> Port:
+    return state.link.a if state.link.a.host == host else state.link.b
+
+
+def _blind(report: Report, host: str) -> bool:
+    facts = report.cluster.of(host)
+    return isinstance(facts.thunderbolt, Gap) or bool(report.cluster.topology.unclear(host))

@@ -1,0 +1,135 @@
+"""Fold what is the same: host names into `studio[1-4]`, causes of one kind into one group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mlxdiag.finding import Finding, Severity, Status
+from mlxdiag.report import Report
+
+_NUMBERED = re.compile(r"(.*?)(\d+)", re.ASCII)
+
+
+def fold(names: Iterable[str]) -> str:
+    """Spell names as node sets: runs of three and more numbers become `prefix[first-last]`."""
+    plain: list[str] = []
+    numbered: dict[tuple[str, int], list[int]] = {}
+    order: list[str | tuple[str, int]] = []
+    for name in dict.fromkeys(names):
+        match = _NUMBERED.fullmatch(name)
+        if match is None:
+            plain.append(name)
+            order.append(name)
+            continue
+        width = len(match[2]) if match[2].startswith("0") else 0
+        key = (match[1], width)
+        if key not in numbered:
+            order.append(key)
+        numbered.setdefault(key, []).append(int(match[2]))
+    spelt = (
+        [one] if isinstance(one, str) else _spell(one[0], one[1], sorted(numbered[one]))
+        for one in order
+    )
+    return ", ".join(text for texts in spelt for text in texts)
+
+
+def _spell(prefix: str, width: int, numbers: Sequence[int]) -> list[str]:
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = [
+        [f"{run[0]:0{width}d}-{run[-1]:0{width}d}"]
+        if len(run) > 2
+        else [f"{n:0{width}d}" for n in run]
+        for run in runs
+    ]
+    flat = [text for run in texts for text in run]
+    if len(flat) == 1 and "-" not in flat[0]:
+        return [prefix + flat[0]]
+    if len(numbers) > 2:
+        return [f"{prefix}[{','.join(flat)}]"]
+    return [prefix + text for text in flat]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Causes that differ in their subject alone, worst first in `Report.causes`' order."""
+
+    causes: tuple[Finding, ...]
+    consequences: tuple[Finding, ...]
+    severity: Severity
+
+    @property
+    def first(self) -> Finding:
+        """Stand for all of them."""
+        return self.causes[0]
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it is about what could not be determined."""
+        return self.first.status is Status.UNKNOWN
+
+    @property
+    def subjects(self) -> str:
+        """Name all subjects in one line: hosts folded, the ports of a host together."""
+        return subjects(self.causes)
+
+    @property
+    def commands(self) -> tuple[tuple[str, str], ...]:
+        """Host and command line of each fix that has one."""
+        lines = [(f.subject.host or "", f.fix.command) for f in self.causes if f.fix]
+        return tuple(dict.fromkeys((host, line) for host, line in lines if line))
+
+    @property
+    def followers(self) -> str:
+        """Say in one line what follows: check ids with the number of their findings."""
+        counted: dict[str, int] = {}
+        for finding in self.consequences:
+            counted[finding.id] = counted.get(finding.id, 0) + 1
+        return ", ".join(f"{id_} ({n})" if n > 1 else id_ for id_, n in counted.items())
+
+
+def subjects(findings: Sequence[Finding]) -> str:
+    """Name the subjects of findings in one line."""
+    first = findings[0].subject
+    if first.kind == "host":
+        return fold(f.subject.host or "" for f in findings)
+    if first.kind != "port":
+        return "; ".join(f.subject.label for f in findings)
+    by_host: dict[str, list[str]] = {}
+    for finding in findings:
+        by_host.setdefault(finding.subject.host or "", []).append(finding.subject.place or "")
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host, places in by_host.items():
+        alike.setdefault(tuple(places), []).append(host)
+    return "; ".join(f"{fold(hosts)} {', '.join(places)}" for places, hosts in alike.items())
+
+
+def groups(report: Report) -> tuple[Group, ...]:
+    """Fold the causes of a report."""
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for cause in report.causes:
+        alike.setdefault(_likeness(report, cause), []).append(cause)
+    return tuple(
+        Group(
+            tuple(causes),
+            tuple(f for cause in causes for f in report.consequences(cause)),
+            report.severity(causes[0]),
+        )
+        for causes in alike.values()
+    )
+
+
+VARYING = frozenset({"network-link-local", "network-subnet", "gid-ipv4-mapped", "gid-index-1"})
+"""What is observed differs from port to port and says nothing new."""
+
+
+def _likeness(report: Report, cause: Finding) -> tuple[object, ...]:
+    seen = cause.evidence.observed if cause.evidence and cause.id not in VARYING else ""
+    text = cause.fix.text if cause.fix else ""
+    return (cause.id, cause.status, report.severity(cause), seen, text)

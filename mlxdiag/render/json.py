@@ -1,0 +1,194 @@
+"""JSON: the contract (schema_version 1, mlxdiag/report.schema.json)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlxdiag.finding import Evidence, Finding, Fix, Subject
+from mlxdiag.ladder import LinkState, Usable
+from mlxdiag.ports import Port
+from mlxdiag.readings import HostFacts, known
+from mlxdiag.recommend import Choice
+from mlxdiag.render.style import Style
+from mlxdiag.report import Report
+
+SCHEMA_VERSION = 1
+Object = dict[str, Any]
+
+
+def render(report: Report, style: Style) -> str:
+    """One document, sorted keys, two spaces; the style changes nothing."""
+    del style
+    return json.dumps(document(report), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def document(report: Report) -> Object:
+    """Build the document of the contract."""
+    hosts = report.cluster.topology.hosts
+    wiring = report.cluster.topology.matrix(report.cluster.topology.links)
+    return {
+        "schema": "mlxdiag/report",
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": report.tool_version,
+        "command": report.command,
+        "cluster": report.cluster.inventory.cluster,
+        "started_at": report.started_at,
+        "duration_s": report.duration_s,
+        "ended": report.ended,
+        "verdict": report.verdict,
+        "exit_code": report.exit_code,
+        "hosts": [_host(report, facts) for facts in report.cluster.facts],
+        "links": [_link(state) for state in report.links],
+        "matrix": {"hosts": list(hosts), "devices": [list(map(_cell, row)) for row in wiring]},
+        "checks": [_finding(finding) for finding in report.findings],
+        "probes": [],
+        "recommendation": _recommendation(report),
+        "summary": report.summary,
+    }
+
+
+def _cell(cell: str | tuple[str, ...] | None) -> str | list[str] | None:
+    return list(cell) if isinstance(cell, tuple) else cell
+
+
+def _host(report: Report, facts: HostFacts) -> Object:
+    macos, system, runtime = known(facts.sw_vers), known(facts.sysctl), known(facts.mlx_runtime)
+    return {
+        "name": facts.host.name,
+        "address": facts.host.address,
+        "reachable": facts.reached,
+        "access": facts.access.outcome.value,
+        "model": system.model if system else None,
+        "chip": system.chip if system else None,
+        "macos": macos.version if macos else None,
+        "macos_build": macos.build if macos else None,
+        "mlx": runtime.mlx if runtime else None,
+        "python": runtime.python if runtime else None,
+        "rdma": _rdma(facts),
+        "ports": [_port(report, port) for port in report.cluster.topology.ports[facts.host.name]],
+    }
+
+
+def _rdma(facts: HostFacts) -> str:
+    switch = known(facts.rdma_ctl)
+    if switch is not None:
+        return "enabled" if switch.enabled else "disabled"
+    capture = facts.captures.get("rdma_ctl")
+    return "absent" if capture is not None and capture.outcome.value == "missing" else "unknown"
+
+
+def _end(port: Port) -> Object:
+    return {
+        "host": port.host,
+        "receptacle": port.receptacle,
+        "interface": port.interface if isinstance(port.interface, str) else None,
+        "device": port.device if isinstance(port.device, str) else None,
+        "port_state": port.state,
+    }
+
+
+def _port(report: Report, port: Port) -> Object:
+    end = _end(port)
+    del end["host"]
+    return {
+        **end,
+        "speed_gbps": port.speed_gbps if port.connected else None,
+        "max_speed_gbps": port.max_speed_gbps,
+        "ipv4": list(port.ipv4),
+        "bridge": port.bridge if isinstance(port.bridge, str) else None,
+        "gid_ipv4_index": port.gid_ipv4_index,
+        "position": port.position,
+        "far_rdma_service": any(m.item.offers_rdma for m in port.macs) if port.macs else None,
+        "peer": _peer(report, port),
+    }
+
+
+def _peer(report: Report, port: Port) -> Object | None:
+    peer = report.cluster.topology.peer(port)
+    if peer is None:
+        return None
+    if peer.port is None:
+        return {"host": None, "kind": peer.kind, "name": peer.name}
+    end = _end(peer.port)
+    return {key: end[key] for key in ("host", "receptacle", "interface")}
+
+
+def _link(state: LinkState) -> Object:
+    return {
+        "a": _end(state.link.a),
+        "b": _end(state.link.b),
+        "speed_gbps": state.link.speed_gbps,
+        "direct": state.link.direct,
+        "jaccl": _usable(state.jaccl),
+        "ring": _usable(state.ring),
+    }
+
+
+def _usable(usable: Usable) -> Object:
+    return {"usable": usable.usable, "blockers": list(usable.blockers)}
+
+
+def _subject(subject: Subject) -> Object:
+    own: Object = {
+        "kind": subject.kind,
+        "host": subject.host,
+        "interface": subject.interface,
+        "receptacle": subject.receptacle,
+    }
+    shown = {key: value for key, value in own.items() if value is not None}
+    if subject.far is not None:
+        shown["far"] = _subject(subject.far)
+    return shown
+
+
+def _finding(finding: Finding) -> Object:
+    return {
+        "id": finding.id,
+        "area": finding.check.area,
+        "title": finding.check.title,
+        "subject": _subject(finding.subject),
+        "status": finding.status.value,
+        "severity": finding.severity.value,
+        "evidence": _evidence(finding.evidence),
+        "reason": finding.reason or None,
+        "fix": _fix(finding.fix),
+        "docs": finding.check.docs,
+        "blocked_by": finding.blocked_by.key if finding.blocked_by else None,
+    }
+
+
+def _evidence(evidence: Evidence | None) -> Object | None:
+    if evidence is None:
+        return None
+    return {
+        "source": evidence.source,
+        "observed": evidence.observed,
+        "expected": evidence.expected,
+    }
+
+
+def _fix(fix: Fix | None) -> Object | None:
+    return {"kind": fix.kind.value, "text": fix.text, "command": fix.command} if fix else None
+
+
+def _recommendation(report: Report) -> Object:
+    found = report.recommendation
+    first = found.first_fix
+    return {
+        "backend": found.backend,
+        "basis": "topology",
+        "confidence": found.confidence,
+        "reason": found.reason,
+        "alternatives": [_choice(c) for c in found.choices if c.backend != found.backend],
+        "rank_order": list(found.rank_order),
+        "first_fix": {"check": first.key, **(_fix(first.fix) or {})} if first else None,
+    }
+
+
+def _choice(choice: Choice) -> Object:
+    return {
+        "backend": choice.backend,
+        "usable": choice.usable,
+        "blockers": [{"id": b.id, "subjects": list(b.subjects)} for b in choice.blockers],
+    }

@@ -1,0 +1,45 @@
+"""Short: the verdict in one line, and each cause in one."""
+
+from __future__ import annotations
+
+from mlxdiag.capture import ACCESS, Outcome
+from mlxdiag.render.fold import fold, groups
+from mlxdiag.render.style import Style
+from mlxdiag.report import Report
+
+
+def render(report: Report, style: Style) -> str:
+    """One line for the verdict, one per cause with its first repair."""
+    lines = [verdict_line(report, style)]
+    for group in groups(report):
+        cause = group.first
+        word = "unknown" if group.unknown else group.severity.value
+        seen = cause.evidence.observed if cause.evidence else cause.reason
+        fix = f"  [{cause.fix.kind.value}: {cause.fix.text}]" if cause.fix else ""
+        lines.append(style.text(f"{word}: {group.subjects}: {seen}{fix}"))
+    return "\n".join(lines) + "\n"
+
+
+def verdict_line(report: Report, style: Style) -> str:
+    """Say the verdict, the backend, the counts and the first thing to do, in one line."""
+    counts = report.summary
+    usable = sum(state.jaccl.usable is True for state in report.links)
+    parts = [
+        f"{report.verdict.upper()}:",
+        f"{usable} of {len(report.links)} links usable for RDMA;",
+        f"backend: {report.recommendation.backend or 'none'};",
+        ", ".join(f"{n} {name}" for name, n in counts.items() if n and name != "skip")
+        or "no check",
+    ]
+    if report.ended != "complete":
+        pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
+        parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")
+    return style.text(" ".join(parts))
+
+
+def _pending(report: Report, host: str) -> bool:
+    captures = report.cluster.of(host).captures
+    if not captures:
+        return True
+    outcomes = {c.outcome for name, c in captures.items() if name != ACCESS}
+    return captures[ACCESS].outcome is Outcome.INTERRUPTED or Outcome.INTERRUPTED in outcomes

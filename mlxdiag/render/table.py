@@ -1,0 +1,291 @@
+"""Table: the report for a person at a terminal (rich lays it out, nothing is markup)."""
+
+from __future__ import annotations
+
+from io import StringIO
+from itertools import combinations
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mlxdiag.finding import Severity
+from mlxdiag.ladder import LinkState
+from mlxdiag.ports import Port
+from mlxdiag.readings import HostFacts, known
+from mlxdiag.render.cells import LEGEND, Cell, cell
+from mlxdiag.render.fold import Group as CauseGroup
+from mlxdiag.render.fold import groups
+from mlxdiag.render.short import verdict_line
+from mlxdiag.render.style import Style
+from mlxdiag.report import Report
+
+COMPACT_FROM = 9
+"""From this many hosts on, the matrix has one sign a cell and the faulty links are listed."""
+
+COLORS = {
+    "good": "green",
+    "bent": "yellow",
+    "bad": "bold red",
+    "far": "red",
+    "tcp": "cyan",
+    "unknown": "magenta",
+    "none": "dim",
+    "self": "dim",
+}
+SEVERITIES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def render(report: Report, style: Style) -> str:
+    """Lay the report out for `style.width` columns."""
+    parts: list[RenderableType] = [_title(report, style), Text(""), _hosts(report, style)]
+    if len(report.cluster.facts) > 1:
+        parts += [_head("PORT PAIRS", "a row is one end: its port to the column's host")]
+        parts += _matrix(report, style)
+    parts += _findings(report, style)
+    parts += _backends(report, style)
+    if style.verbose:
+        parts += [_head("PORTS"), _ports(report, style)]
+    parts += [Text(""), _verdict(report, style)]
+    console = Console(
+        file=StringIO(),
+        width=style.width,
+        force_terminal=style.color,
+        color_system="standard" if style.color else None,
+        no_color=not style.color,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        legacy_windows=False,
+        safe_box=True,
+    )
+    with console.capture() as captured:
+        console.print(Group(*parts))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _title(report: Report, style: Style) -> Text:
+    name = style.text(report.cluster.inventory.cluster)
+    count = len(report.cluster.facts)
+    title = Text(f"mlxdiag {report.command}", style="bold")
+    tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
+    return title.append(f"  {name}  {tail}", style="not bold")
+
+
+def _head(name: str, note: str = "") -> Padding:
+    head = Text(name, style="bold")
+    return Padding(head.append(f"  {note}", style="not bold dim") if note else head, (1, 0, 0, 0))
+
+
+def _grid(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for header in headers:
+        table.add_column(header, header_style="dim", overflow="fold")
+    return table
+
+
+def _hosts(report: Report, style: Style) -> Table:
+    table = _grid("host", "chip", "macOS", "MLX", "RDMA", "active/cabled")
+    for facts in report.cluster.facts:
+        table.add_row(*(style.text(c) for c in _host(report, facts)))
+    return table
+
+
+def _host(report: Report, facts: HostFacts) -> tuple[str, ...]:
+    name = facts.host.name
+    if not facts.reached:
+        return (name, facts.access.outcome.value.replace("_", " "), "?", "?", "?", "?")
+    macos, system, runtime = known(facts.sw_vers), known(facts.sysctl), known(facts.mlx_runtime)
+    chip = (system.chip or system.model or "?").removeprefix("Apple ") if system else "?"
+    cabled = report.cluster.topology.cabled(name)
+    active = sum(port.state == "PORT_ACTIVE" for port in cabled)
+    return (
+        name,
+        chip,
+        f"{macos.version} ({macos.build})" if macos else "?",
+        (runtime.mlx or "none") if runtime else "?",
+        rdma_word(report, facts),
+        f"{active}/{len(cabled)}",
+    )
+
+
+def rdma_word(report: Report, facts: HostFacts) -> str:
+    """Say in a word what the host's RDMA switch says; TB4 where it means nothing."""
+    if report.cluster.thunderbolt5(facts.host.name) is False:
+        return "no TB5"
+    switch = known(facts.rdma_ctl)
+    if switch is None:
+        return "absent" if facts.reached and _missing(facts) else "?"
+    return "enabled" if switch.enabled else "disabled"
+
+
+def _missing(facts: HostFacts) -> bool:
+    capture = facts.captures.get("rdma_ctl")
+    return capture is not None and capture.outcome.value == "missing"
+
+
+def _matrix(report: Report, style: Style) -> list[RenderableType]:
+    hosts = report.cluster.topology.hosts
+    compact = len(hosts) >= COMPACT_FROM
+    cells = {(a, b): cell(report, a, b) for a in hosts for b in hosts}
+    parts = [_compact(hosts, cells, style) if compact else _full(hosts, cells, style)]
+    used = {c.mark for c in cells.values()}
+    legend = [f"{style.mark(mark)} {text}" for mark, text in LEGEND if mark in used]
+    parts.append(Padding(Text("   ".join(legend), style="dim"), (0, 0, 0, 0)))
+    if compact:
+        parts += _unclean(report, style)
+    return parts
+
+
+def _full(hosts: tuple[str, ...], cells: dict[tuple[str, str], Cell], style: Style) -> Table:
+    table = _grid("", *map(style.text, hosts))
+    room = (style.width - max(map(len, hosts))) // len(hosts) - 2
+    for one in hosts:
+        row = [_cell(cells[one, other], style, room) for other in hosts]
+        table.add_row(Text(style.text(one)), *row)
+    return table
+
+
+def _cell(shown: Cell, style: Style, room: int) -> Text:
+    text = f"{style.mark(shown.mark)} {shown.port} {shown.word}".rstrip()
+    if len(text) > room:
+        text = f"{style.mark(shown.mark)} {shown.port}".rstrip()
+    return Text(style.text(text), style=COLORS[shown.mark])
+
+
+def _compact(
+    hosts: tuple[str, ...], cells: dict[tuple[str, str], Cell], style: Style
+) -> RenderableType:
+    """One sign per pair, columns by number; in bands where the terminal is too narrow."""
+    label = max(map(len, hosts)) + 1
+    digits = len(str(len(hosts)))
+    per_band = max(1, (style.width - label - digits - 1) // (digits + 1))
+    bands: list[RenderableType] = []
+    for start in range(0, len(hosts), per_band):
+        columns = range(start, min(start + per_band, len(hosts)))
+        head = " " * (label + digits + 1) + " ".join(f"{c + 1:>{digits}}" for c in columns)
+        bands.append(Text(head, style="dim", no_wrap=True))
+        for row, one in enumerate(hosts):
+            line = Text(f"{style.text(one):<{label}}{row + 1:>{digits}} ", no_wrap=True)
+            for column in columns:
+                shown = cells[one, hosts[column]]
+                line.append(f"{style.mark(shown.mark):>{digits}} ", style=COLORS[shown.mark])
+            bands.append(line)
+    return Group(*bands)
+
+
+def _unclean(report: Report, style: Style) -> list[RenderableType]:
+    rows = [state for state in report.links if not state.clean]
+    missing = sum(
+        not report.cluster.topology.between(a, b)
+        for a, b in combinations(report.cluster.topology.hosts, 2)
+    )
+    clean = len(report.links) - len(rows)
+    note = f"{clean} clean, {len(rows)} not clean, {missing} pairs without a cable"
+    parts: list[RenderableType] = [_head("LINKS", note)]
+    if rows:
+        table = _grid("one end", "", "other end", "", "Gb/s")
+        for state in rows:
+            table.add_row(*_link_row(report, state, style))
+        parts.append(table)
+    return parts
+
+
+def _link_row(report: Report, state: LinkState, style: Style) -> tuple[Text, ...]:
+    found: list[Text] = []
+    for end in state.link.ends:
+        shown = cell(report, end.host, state.link.other(end).host)
+        found.append(Text(style.text(f"{end.host} {end.name}")))
+        word = f"{style.mark(shown.mark)} {shown.word or end.state or ''}"
+        found.append(Text(style.text(word), style=COLORS[shown.mark]))
+    speed = state.link.speed_gbps
+    return (*found, Text(f"{speed:g}" if speed else "?"))
+
+
+def _findings(report: Report, style: Style) -> list[RenderableType]:
+    folded = groups(report)
+    if not folded:
+        return [_head("FINDINGS", f"none: {report.summary['pass']} checks passed")]
+    parts: list[RenderableType] = [_head("FINDINGS", "causes; cheapest repair first")]
+    return parts + [block for group in folded for block in _finding(group, style)]
+
+
+def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
+    cause, color = group.first, SEVERITIES[group.severity]
+    mark = style.mark("unknown" if group.unknown else _MARK_OF[group.severity])
+    seen = cause.evidence.observed if cause.evidence else cause.reason
+    head = Text(f"{mark} ", style="magenta" if group.unknown else color)
+    head.append(style.text(group.subjects), style="bold")
+    head.append(style.text(f": {seen}"), style="not bold default")
+    lines: list[RenderableType] = [_indent(head, 0)]
+    if cause.evidence:
+        source = f"{cause.evidence.source} says so; expected {cause.evidence.expected}"
+        lines.append(_indent(Text(style.text(f"{source}  [{cause.id}]"), style="dim"), 2))
+    if cause.fix:
+        lines.append(_indent(Text(style.text(f"{cause.fix.kind.value}: {cause.fix.text}")), 2))
+    shown = group.commands if style.verbose else group.commands[:3]
+    for host, line in shown:
+        lines.append(_indent(Text(style.text(f"{host}$ {line}"), style="cyan"), 4))
+    if len(group.commands) > len(shown):
+        more = f"and {len(group.commands) - len(shown)} more: --verbose"
+        lines.append(_indent(Text(more, style="dim"), 4))
+    if group.followers:
+        lines.append(_indent(Text(f"follows from it: {group.followers}", style="dim"), 2))
+    return lines
+
+
+_MARK_OF = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}
+
+
+def _indent(text: Text, left: int) -> Padding:
+    return Padding(text, (0, 0, 0, left))
+
+
+def _backends(report: Report, style: Style) -> list[RenderableType]:
+    table = _grid("backend", "usable", "because")
+    found = report.recommendation
+    words = {True: ("yes", "green"), False: ("no", "red"), None: ("unknown", "magenta")}
+    for choice in found.choices:
+        word, color = words[choice.usable]
+        why = "; ".join(f"{b.id}: {_few(b.subjects)}" for b in choice.blockers) or choice.note
+        name = Text(choice.backend, style="bold" if choice.backend == found.backend else "")
+        table.add_row(name, Text(word, style=color), Text(style.text(why or "every rung holds")))
+    chosen = found.backend or "none"
+    text = f"{style.mark('arrow')} {chosen}: {found.reason} (from topology, not measured)"
+    return [_head("BACKENDS"), table, Text(style.text(text))]
+
+
+def _few(subjects: tuple[str, ...]) -> str:
+    if len(subjects) <= 4:
+        return ", ".join(subjects)
+    return f"{', '.join(subjects[:3])} and {len(subjects) - 3} more"
+
+
+def _ports(report: Report, style: Style) -> Table:
+    table = _grid("port", "position", "Gb/s", "state", "IPv4", "GID", "leads to")
+    for group in report.cluster.topology.ports.values():
+        for port in group:
+            table.add_row(*(style.text(c) for c in _port(report, port)))
+    return table
+
+
+def _port(report: Report, port: Port) -> tuple[str, ...]:
+    peer = report.cluster.topology.peer(port)
+    far = f" {peer.port.name}" if peer and peer.port else ""
+    speed = f"{port.speed_gbps:g}" if port.speed_gbps and port.connected else "-"
+    index = port.gid_ipv4_index
+    return (
+        f"{port.host} {port.name}",
+        f"{port.receptacle} {port.position or ''}".rstrip(),
+        speed,
+        (port.state or "no device").removeprefix("PORT_"),
+        ", ".join(port.ipv4) or (f"in {port.bridge}" if isinstance(port.bridge, str) else "-"),
+        "-" if index is None else str(index),
+        f"{peer.name}{far}" if peer else "-",
+    )
+
+
+def _verdict(report: Report, style: Style) -> Text:
+    colors = {"pass": "bold green", "fail": "bold red", "unknown": "bold magenta"}
+    return Text(verdict_line(report, style), style=colors[report.verdict])

@@ -1,0 +1,112 @@
+"""Report: everything that was established, its verdict and exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mlxdiag import checks, cluster
+from mlxdiag.cluster import Cluster
+from mlxdiag.finding import Finding, Severity, Status
+from mlxdiag.ladder import LinkState, climb
+from mlxdiag.recommend import Recommendation, expected, recommend
+from mlxdiag.recording import Ended, Recording
+
+Verdict = Literal["pass", "fail", "unknown"]
+ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
+LEVELS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What every format renders. `findings` are the chosen ones; the rest rests on all of them."""
+
+    command: str
+    tool_version: str
+    started_at: str
+    duration_s: float
+    ended: Ended
+    cluster: Cluster
+    links: tuple[LinkState, ...]
+    findings: tuple[Finding, ...]
+    recommendation: Recommendation
+    fail_on: Severity = Severity.ERROR
+
+    @property
+    def verdict(self) -> Verdict:
+        """Fail before unknown before pass; pass needs at least one check that passed."""
+        grave = [f for f in self.findings if LEVELS[f.severity] >= LEVELS[self.fail_on]]
+        statuses = {f.status for f in grave}
+        if Status.FAIL in statuses:
+            return "fail"
+        if Status.UNKNOWN in statuses or not any(f.status is Status.PASS for f in self.findings):
+            return "unknown"
+        return "pass"
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit status: docs/contract.md."""
+        if self.ended != "complete":
+            return ENDED_CODES[self.ended]
+        return {"pass": 0, "fail": 1, "unknown": 3}[self.verdict]
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Count findings by status; a failed warning or hint is counted as what it is."""
+        counted = Counter(
+            f.severity.value
+            if f.status is Status.FAIL and f.severity is not Severity.ERROR
+            else f.status.value
+            for f in self.findings
+        )
+        return {k: counted[k] for k in ("pass", "fail", "warning", "info", "skip", "unknown")}
+
+    @property
+    def causes(self) -> tuple[Finding, ...]:
+        """What went wrong or is not known and follows from nothing else, worst first."""
+        bad = [f for f in self.findings if f.status in (Status.FAIL, Status.UNKNOWN)]
+        own = [f for f in bad if f.blocked_by is None or f.blocked_by not in bad]
+        return tuple(sorted(own, key=self._gravity))
+
+    def consequences(self, cause: Finding) -> tuple[Finding, ...]:
+        """List what follows from a cause, directly or through others."""
+        return tuple(f for f in self.findings if f.blocked_by and f.root is cause.root)
+
+    def severity(self, cause: Finding) -> Severity:
+        """How bad a cause is with all that follows from it."""
+        whole = (cause, *self.consequences(cause))
+        return max((f.severity for f in whole), key=LEVELS.__getitem__)
+
+    def _gravity(self, cause: Finding) -> tuple[int, bool, int]:
+        cost = cause.fix.kind.cost if cause.fix else 0
+        return -LEVELS[self.severity(cause)], cause.status is Status.UNKNOWN, cost
+
+
+def build(
+    recording: Recording,
+    command: str,
+    tool_version: str,
+    *,
+    wanted: Callable[[Finding], bool] = lambda _: True,
+    fail_on: Severity = Severity.ERROR,
+) -> Report:
+    """Take a recording all the way: facts, topology, checks, ladder, recommendation."""
+    seen = cluster.build(recording.inventory, recording.hosts)
+    findings: Sequence[Finding] = checks.run(seen)
+    links = climb(seen.topology, findings)
+    found = recommend(seen, links, findings)
+    findings = (*findings, expected(seen, found, findings))
+    return Report(
+        command=command,
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=links,
+        findings=tuple(f for f in findings if wanted(f)),
+        recommendation=found,
+        fail_on=fail_on,
+    )

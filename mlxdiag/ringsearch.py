@@ -1,0 +1,79 @@
+"""A cycle through all hosts: exact, and bounded in time (graph search by igraph's LAD)."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+Edge = tuple[int, int]
+LIMIT_S = 0.9
+UNBOUNDED = 12
+"""Up to this many hosts every graph is searched in milliseconds: no clock is needed."""
+
+
+@dataclass(frozen=True)
+class RingSearch:
+    """`order` is a cycle through every vertex, or None; then `gave_up` says if one may exist."""
+
+    order: tuple[int, ...] | None
+    gave_up: bool = False
+
+
+class _TimeIsUpError(Exception):
+    """Raised by the alarm inside the search."""
+
+
+def search(count: int, edges: Sequence[Edge]) -> RingSearch:
+    """Find a Hamiltonian cycle of `count` vertices; two that are joined count as a ring of two.
+
+    What a cycle needs (every vertex has two neighbours, no single vertex holds the graph together)
+    is asked first, because the search itself is slow exactly where the answer is no for one of
+    these reasons.
+    """
+    unique = sorted({(min(e), max(e)) for e in edges if e[0] != e[1]})
+    if count <= 2:
+        return RingSearch(tuple(range(count)) if count == 1 or unique else None)
+    if len(unique) < count:
+        return RingSearch(None)
+    import igraph  # noqa: PLC0415  # 45 ms, and only clusters of three hosts and more need it
+
+    graph = igraph.Graph(n=count, edges=unique)
+    if min(graph.degree()) < 2 or not graph.is_biconnected():
+        return RingSearch(None)
+    try:
+        with _alarm(count):
+            found, order = graph.subisomorphic_lad(igraph.Graph.Ring(count), return_mapping=True)
+    except _TimeIsUpError:
+        return RingSearch(None, gave_up=True)
+    return RingSearch(_from_first(order) if found else None)
+
+
+def _from_first(order: Sequence[int]) -> tuple[int, ...]:
+    """Start at vertex 0 and go towards its lower neighbour: one spelling per cycle."""
+    at = order.index(0)
+    turned = (*order[at:], *order[:at])
+    return turned if turned[1] < turned[-1] else (turned[0], *reversed(turned[1:]))
+
+
+@contextmanager
+def _alarm(count: int) -> Iterator[None]:
+    """Bound the search by SIGALRM: igraph polls Python's signals, and only the main thread gets one."""
+    if count <= UNBOUNDED:
+        yield
+        return
+    if threading.current_thread() is not threading.main_thread():
+        raise _TimeIsUpError
+
+    def ring(_number: int, _frame: object) -> None:
+        raise _TimeIsUpError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
