@@ -1,4 +1,4 @@
-"""Fan-out: every host at once up to a limit, each over its transport; captures in inventory order."""
+"""Fan-out: every host at once up to a limit, each over its transport; inventory order kept."""
 
 from __future__ import annotations
 

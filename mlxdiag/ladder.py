@@ -76,9 +76,17 @@ class LinkState:
         """RDMA as far as this end is concerned."""
         return _rdma(self.at(port), ends=1)
 
+    def rungs(self, port: Port) -> Mapping[str, Finding | None]:
+        """Per rung, the worst finding at this end; None where no check asked."""
+        at = self.at(port)
+        return {
+            rung: max((f for f in at if f.id in ids), key=_badness, default=None)
+            for rung, ids in RUNGS.items()
+        }
+
     def bent(self, port: Port) -> tuple[Finding, ...]:
         """List warnings at one end."""
-        return tuple(f for f in self.at(port) if f.status is Status.FAIL and not _breaks(f))
+        return tuple(f for f in self.at(port) if f.status is Status.FAIL and not breaks(f))
 
     @property
     def clean(self) -> bool:
@@ -107,7 +115,13 @@ def climb(topology: Topology, findings: Iterable[Finding]) -> tuple[LinkState, .
     return tuple(LinkState(link, at(link.a), at(link.b)) for link in topology.links)
 
 
-def _breaks(finding: Finding) -> bool:
+def _badness(finding: Finding) -> int:
+    worth = {Status.SKIP: 0, Status.PASS: 1, Status.UNKNOWN: 3}
+    return worth.get(finding.status, 4 if breaks(finding) else 2)
+
+
+def breaks(finding: Finding) -> bool:
+    """Whether a finding ends RDMA on its link: it failed as an error, or is not known."""
     if finding.status is Status.UNKNOWN:
         return finding.check.severity is Severity.ERROR or finding.id in DECISIVE
     return finding.broken or (finding.status is Status.FAIL and finding.id in DECISIVE)
@@ -115,7 +129,7 @@ def _breaks(finding: Finding) -> bool:
 
 def _rdma(findings: tuple[Finding, ...], *, ends: int) -> Usable:
     """Nothing against it is not enough: the proof must have been given at every end."""
-    usable = _usable([f for f in findings if _breaks(f)])
+    usable = _usable([f for f in findings if breaks(f)])
     proofs = sum(f.id in PROOF and f.status is Status.PASS for f in findings)
     return Usable(None) if usable.usable and proofs < len(PROOF) * ends else usable
 

@@ -138,7 +138,7 @@ def _jaccl_ring(
 
 
 def _ring(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]) -> Choice:
-    """Take Thunderbolt IP where a cycle of cables has it, else the network that reaches the hosts."""
+    """Take Thunderbolt IP where a cycle of cables has it, else the network that reaches all."""
     del findings
     hosts = cluster.topology.hosts
     if len(hosts) < 2:
@@ -230,9 +230,11 @@ def _missing(cluster: Cluster, shape: str) -> list[str]:
         return ["one host"]
     if shape == RING:
         closed = topology.ring(topology.links)
-        return [] if closed.order or closed.gave_up else ["no cycle of cables through all hosts"]
+        open_ = closed.order or closed.gave_up or _blind(cluster)
+        return [] if open_ else ["no cycle of cables through all hosts"]
+    blind = _blind(cluster)
     pairs = [(a, b) for a, b in combinations(topology.hosts, 2) if not topology.between(a, b)]
-    return [f"no cable {a} - {b}" for a, b in pairs]
+    return [f"no cable {a} - {b}" for a, b in pairs if not {a, b} & blind]
 
 
 def _has_ipv4(cluster: Cluster, name: str) -> bool:

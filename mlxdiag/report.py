@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from mlxdiag import checks, cluster
@@ -33,6 +34,18 @@ class Report:
     findings: tuple[Finding, ...]
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
+
+    @cached_property
+    def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
+        found: dict[frozenset[str], tuple[LinkState, ...]] = {}
+        for state in self.links:
+            pair = frozenset(state.link.hosts)
+            found[pair] = (*found.get(pair, ()), state)
+        return found
+
+    def between(self, one: str, other: str) -> tuple[LinkState, ...]:
+        """List the links of a pair with what was found on them."""
+        return self._by_pair.get(frozenset((one, other)), ())
 
     @property
     def verdict(self) -> Verdict:

@@ -60,7 +60,7 @@ def _from_first(order: Sequence[int]) -> tuple[int, ...]:
 
 @contextmanager
 def _alarm(count: int) -> Iterator[None]:
-    """Bound the search by SIGALRM: igraph polls Python's signals, and only the main thread gets one."""
+    """Bound the search by SIGALRM: igraph polls Python's signals, which the main thread gets."""
     if count <= UNBOUNDED:
         yield
         return

@@ -1,4 +1,4 @@
-"""Ports of all hosts -> Topology: links (port pairs), what else is plugged in, mesh, ring, matrix."""
+"""Ports of all hosts -> Topology: links (port pairs), other peers, mesh, ring, matrix."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Topology:
         return self.peers.get((port.host, port.receptacle))
 
     def unclear(self, host: str) -> tuple[Port, ...]:
-        """List the ports of a host with a Mac that could be several hosts, or one that is silent."""
+        """List the ports with a Mac that could be several hosts, or one that is silent."""
         found = ((port, self.peer(port)) for port in self.ports[host] if port.macs)
         return tuple(port for port, peer in found if peer and peer.kind == "unknown")
 
@@ -131,10 +131,9 @@ class Topology:
 
     def matrix(self, links: Collection[Link]) -> tuple[tuple[Cell, ...], ...]:
         """Build MLX's device matrix from those links whose two ends have a device."""
-        rows = []
-        for one in self.hosts:
-            rows.append(tuple(self._cell(one, other, links) for other in self.hosts))
-        return tuple(rows)
+        return tuple(
+            tuple(self._cell(one, other, links) for other in self.hosts) for one in self.hosts
+        )
 
     def _cell(self, one: str, other: str, links: Collection[Link]) -> Cell:
         if one == other:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 from mlxdiag.checks.subject import Pair, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
 from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
+from mlxdiag.inventory import Expect
 from mlxdiag.ports import TB5_GBPS
 from mlxdiag.readings import Gap, HostFacts, need
 from mlxdiag.topology import Link
@@ -55,7 +57,7 @@ def peers_listed(cluster: Cluster, host: HostFacts) -> Evidence | None:
 )
 def expected(cluster: Cluster, pair: Pair) -> Evidence | None:
     """What `expect: topology:` says: a full mesh, a ring in the order of hosts, or these links."""
-    wanted = _expected_pairs(cluster)
+    wanted = _expected_pairs(cluster.inventory.expect, cluster.topology.hosts)
     if not wanted:
         raise SkipCheck("the inventory expects no topology")
     if frozenset((pair.a, pair.b)) not in wanted:
@@ -73,14 +75,14 @@ def expected(cluster: Cluster, pair: Pair) -> Evidence | None:
     return Evidence(SOURCE, "no cable between them", "a cable", fix)
 
 
-def _expected_pairs(cluster: Cluster) -> set[frozenset[str]]:
-    expect, hosts = cluster.inventory.expect, cluster.topology.hosts
+@lru_cache(maxsize=1)
+def _expected_pairs(expect: Expect, hosts: tuple[str, ...]) -> frozenset[frozenset[str]]:
     pairs = {frozenset(link) for link in expect.links}
     if expect.topology == "mesh":
         pairs |= {frozenset((a, b)) for a in hosts for b in hosts if a != b}
     if expect.topology == "ring" and len(hosts) > 1:
         pairs |= {frozenset(p) for p in pairwise((*hosts, hosts[0]))}
-    return pairs
+    return frozenset(pairs)
 
 
 def _free(cluster: Cluster, host: str) -> str:

@@ -60,7 +60,7 @@ def cell(report: Report, one: str, other: str) -> Cell:
     """Judge the pair from the first host's side; with several cables the best one speaks."""
     if one == other:
         return Cell("self")
-    states = [state for state in report.links if set(state.link.hosts) == {one, other}]
+    states = report.between(one, other)
     if not states:
         return Cell("unknown" if _blind(report, one) or _blind(report, other) else "none")
     cells = [_of(state, _near(state, one)) for state in states]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -87,11 +88,13 @@ class Group:
 
     @property
     def followers(self) -> str:
-        """Say in one line what follows: check ids with the number of their findings."""
-        counted: dict[str, int] = {}
-        for finding in self.consequences:
-            counted[finding.id] = counted.get(finding.id, 0) + 1
-        return ", ".join(f"{id_} ({n})" if n > 1 else id_ for id_, n in counted.items())
+        """Say in one line what follows: failed checks by id, unknown ones by their number."""
+        counted = Counter(f.id for f in self.consequences if f.status is Status.FAIL)
+        said = [f"{id_} ({n})" if n > 1 else id_ for id_, n in counted.items()]
+        unknown = sum(f.status is Status.UNKNOWN for f in self.consequences)
+        if unknown:
+            said.append(f"{unknown} more not known" if said else f"{unknown} findings not known")
+        return ", ".join(said)
 
 
 def subjects(findings: Sequence[Finding]) -> str:

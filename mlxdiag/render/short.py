@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxdiag.capture import ACCESS, Outcome
+from mlxdiag.finding import FixKind
 from mlxdiag.render.fold import fold, groups
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -28,13 +29,15 @@ def verdict_line(report: Report, style: Style) -> str:
         f"{report.verdict.upper()}:",
         f"{usable} of {len(report.links)} links usable for RDMA;",
         f"backend: {report.recommendation.backend or 'none'};",
-        ", ".join(f"{n} {name}" for name, n in counts.items() if n and name != "skip")
-        or "no check",
+        (", ".join(f"{n} {k}" for k, n in counts.items() if n and k != "skip") or "no check") + ";",
     ]
+    first = next(iter(groups(report)), None)
+    if first is not None and first.first.fix and first.first.fix.kind is not FixKind.NONE:
+        parts.append(f"first: {first.first.fix.kind.value} {first.subjects}")
     if report.ended != "complete":
         pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
         parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")
-    return style.text(" ".join(parts))
+    return style.text(" ".join(parts).rstrip(";"))
 
 
 def _pending(report: Report, host: str) -> bool:

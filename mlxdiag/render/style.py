@@ -38,7 +38,7 @@ class Style:
         return rich if self.unicode else plain
 
     def text(self, said: str) -> str:
-        """Make text from elsewhere harmless: no control or direction characters reach a terminal."""
+        """Make foreign text harmless: no control or direction character reaches a terminal."""
         safe = "".join(c if c == " " or not _control(c) else f"\\x{ord(c):02x}" for c in said)
         return safe if self.unicode else safe.encode("ascii", "backslashreplace").decode()
 

@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlxdiag.finding import Severity
-from mlxdiag.ladder import LinkState
+from mlxdiag.finding import Finding, FixKind, Severity, Status
+from mlxdiag.ladder import RUNGS, LinkState, breaks
 from mlxdiag.ports import Port
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.render.cells import LEGEND, Cell, cell
@@ -46,6 +46,8 @@ def render(report: Report, style: Style) -> str:
     parts += _findings(report, style)
     parts += _backends(report, style)
     if style.verbose:
+        if report.links:
+            parts += [_head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
         parts += [_head("PORTS"), _ports(report, style)]
     parts += [Text(""), _verdict(report, style)]
     console = Console(
@@ -208,38 +210,37 @@ def _findings(report: Report, style: Style) -> list[RenderableType]:
     if not folded:
         return [_head("FINDINGS", f"none: {report.summary['pass']} checks passed")]
     parts: list[RenderableType] = [_head("FINDINGS", "causes; cheapest repair first")]
-    return parts + [block for group in folded for block in _finding(group, style)]
+    return parts + [_finding(group, style) for group in folded]
 
 
-def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
-    cause, color = group.first, SEVERITIES[group.severity]
+def _finding(group: CauseGroup, style: Style) -> RenderableType:
+    """Lay out one group: a sign in the margin, everything else in one column beside it."""
+    cause = group.first
     mark = style.mark("unknown" if group.unknown else _MARK_OF[group.severity])
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="magenta" if group.unknown else SEVERITIES[group.severity])
+    grid.add_column(overflow="fold")
     seen = cause.evidence.observed if cause.evidence else cause.reason
-    head = Text(f"{mark} ", style="magenta" if group.unknown else color)
-    head.append(style.text(group.subjects), style="bold")
-    head.append(style.text(f": {seen}"), style="not bold default")
-    lines: list[RenderableType] = [_indent(head, 0)]
+    head = Text(style.text(group.subjects), style="bold")
+    grid.add_row(mark, head.append(style.text(f": {seen}"), style="not bold"))
     if cause.evidence:
-        source = f"{cause.evidence.source} says so; expected {cause.evidence.expected}"
-        lines.append(_indent(Text(style.text(f"{source}  [{cause.id}]"), style="dim"), 2))
+        source = f"{cause.evidence.source}; expected {cause.evidence.expected}  [{cause.id}]"
+        grid.add_row("", Text(style.text(source), style="dim"))
     if cause.fix:
-        lines.append(_indent(Text(style.text(f"{cause.fix.kind.value}: {cause.fix.text}")), 2))
+        kind = "" if cause.fix.kind is FixKind.NONE else f"{cause.fix.kind.value}: "
+        grid.add_row("", Text(style.text(kind + cause.fix.text)))
     shown = group.commands if style.verbose else group.commands[:3]
     for host, line in shown:
-        lines.append(_indent(Text(style.text(f"{host}$ {line}"), style="cyan"), 4))
+        grid.add_row("", Text(style.text(f"  {host}$ {line}"), style="cyan"))
     if len(group.commands) > len(shown):
-        more = f"and {len(group.commands) - len(shown)} more: --verbose"
-        lines.append(_indent(Text(more, style="dim"), 4))
+        more = f"  and {len(group.commands) - len(shown)} more: --verbose"
+        grid.add_row("", Text(more, style="dim"))
     if group.followers:
-        lines.append(_indent(Text(f"follows from it: {group.followers}", style="dim"), 2))
-    return lines
+        grid.add_row("", Text(f"follows from it: {group.followers}", style="dim"))
+    return grid
 
 
 _MARK_OF = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}
-
-
-def _indent(text: Text, left: int) -> Padding:
-    return Padding(text, (0, 0, 0, left))
 
 
 def _backends(report: Report, style: Style) -> list[RenderableType]:
@@ -262,11 +263,33 @@ def _few(subjects: tuple[str, ...]) -> str:
     return f"{', '.join(subjects[:3])} and {len(subjects) - 3} more"
 
 
+def _ladders(report: Report, style: Style) -> Table:
+    short = {"interface": "iface", "device": "dev", "far service": "far"}
+    table = _grid("end", *(short.get(rung, rung) for rung in RUNGS))
+    for state in report.links:
+        for end in state.link.ends:
+            marks = [_rung(worst, style) for worst in state.rungs(end).values()]
+            table.add_row(style.text(f"{end.host} {end.name}"), *marks)
+    return table
+
+
+def _rung(worst: Finding | None, style: Style) -> Text:
+    if worst is None or worst.status is Status.SKIP:
+        name = "none"
+    elif worst.status is Status.FAIL:
+        name = "bad" if breaks(worst) else "bent"
+    else:
+        name = {Status.PASS: "good"}.get(worst.status, "unknown")
+    return Text(style.mark(name), style=COLORS[name])
+
+
 def _ports(report: Report, style: Style) -> Table:
-    table = _grid("port", "position", "Gb/s", "state", "IPv4", "GID", "leads to")
+    columns = ("port", "no", "Gb/s", "state", "IPv4", "GID", "leads to", "position")
+    shown = len(columns) - (style.width < 100)
+    table = _grid(*columns[:shown])
     for group in report.cluster.topology.ports.values():
         for port in group:
-            table.add_row(*(style.text(c) for c in _port(report, port)))
+            table.add_row(*(style.text(c) for c in _port(report, port)[:shown]))
     return table
 
 
@@ -277,12 +300,13 @@ def _port(report: Report, port: Port) -> tuple[str, ...]:
     index = port.gid_ipv4_index
     return (
         f"{port.host} {port.name}",
-        f"{port.receptacle} {port.position or ''}".rstrip(),
+        str(port.receptacle),
         speed,
         (port.state or "no device").removeprefix("PORT_"),
         ", ".join(port.ipv4) or (f"in {port.bridge}" if isinstance(port.bridge, str) else "-"),
         "-" if index is None else str(index),
         f"{peer.name}{far}" if peer else "-",
+        port.position or "",
     )
 
 

@@ -1,7 +1,7 @@
-"""One host's collection in flight: what arrives goes in, captures and orders to the host come out.
+"""One host's collection in flight: what arrives goes in, captures and orders to it come out.
 
-It knows the program of `shell` and nothing of how its bytes travel. A command's time counts from the
-moment its process is announced. A lane whose bytes wait behind another lane is not held to a
+It knows the program of `shell` and nothing of how its bytes travel. A command's time counts from
+the end of the one before it in its lane, as seen from here. A lane whose bytes wait behind another lane is not held to a
 deadline before that lane is through: its commands may be unable to write.
 """
 
@@ -30,11 +30,15 @@ DRAIN_S = 5.0
 RELEASED_S = 1.0
 """What an overdue lane gets when the lane before it is through."""
 
+ANSWER_S = 1.0
+"""How long a host may take to say what is left of a command that was given up."""
+
 
 class _Step(Enum):
     RUNNING = auto()
     TERMINATED = auto()
     KILLED = auto()
+    LEFT = auto()
 
 
 @dataclass
@@ -45,6 +49,7 @@ class _Lane:
     framed: int = 0
     pid: int | None = None
     step: _Step = _Step.RUNNING
+    said: str = ""
     overdue: bool = False
     through: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -110,12 +115,19 @@ class Collection:
 
     def stderr(self, data: bytes) -> None:
         """Take bytes of the session's stderr."""
-        for event in self._control.feed(data):
-            match event:
-                case stream.Started():
-                    self._started(event.command, event.pid)
-                case stream.LaneEnded():
-                    self._lane_ended(self._lanes[event.lane])
+        for told in self._control.feed(data):
+            lane = self._lanes[told.lane]
+            match told.what:
+                case "lane":
+                    lane.pid = told.pids[0]
+                case "left":
+                    self._left(lane, told.pids)
+                case "next" if not lane.through:
+                    self._advance(lane, lane.at + 1)
+                case "end" if not lane.through:
+                    self._advance(lane, len(lane.commands))
+                case _:
+                    pass
 
     def lost(self, why: str) -> None:
         """Close the books: the session is gone, and no more will arrive."""
@@ -141,31 +153,18 @@ class Collection:
         if lane and not lane.through and lane.at == lane.framed and lane.step is _Step.RUNNING:
             self._terminate(lane)
 
-    def _started(self, name: str, pid: int) -> None:
-        lane = self._lane_of[name]
-        index = [c.name for c in lane.commands].index(name)
-        if lane.through or index < lane.at:
-            return
-        self._advance(lane, index)
-        self._began[name] = self._clock()
-        lane.pid = pid
-
-    def _lane_ended(self, lane: _Lane) -> None:
-        if not lane.through:
-            self._advance(lane, len(lane.commands))
-
     def _advance(self, lane: _Lane, index: int) -> None:
         """Move on to the command of that index: those before it have ended."""
-        now = self._clock()
         for command in lane.commands[lane.at : index]:
-            self._ended.setdefault(command.name, now)
-        lane.at, lane.pid, lane.step, lane.overdue = index, None, _Step.RUNNING, False
+            self._ended.setdefault(command.name, self._clock())
+        lane.at, lane.step, lane.overdue = index, _Step.RUNNING, False
         if index < len(lane.commands):
             self._await_command(lane)
         else:
             self._through(lane)
 
     def _await_command(self, lane: _Lane) -> None:
+        self._began[lane.command.name] = self._clock()
         self._arm(lane, lane.command.deadline_s)
 
     def _arm(self, lane: _Lane, seconds: float) -> None:
@@ -173,35 +172,40 @@ class Collection:
         lane.timer = self._loop.call_later(seconds, self._late, lane)
 
     def _late(self, lane: _Lane) -> None:
-        if lane.step is _Step.RUNNING and self._is_held(lane):
-            lane.overdue = True
-        elif lane.pid is None:
-            self._leave(lane, "its turn did not come in time")
-        elif lane.step is _Step.RUNNING:
-            self._terminated[lane.command.name] = self._clock()
-            self._terminate(lane)
-        elif lane.step is _Step.TERMINATED and not lane.command.exclusive:
-            self._order(lane, "KILL", _Step.KILLED)
-        else:
-            said = "SIGTERM" if lane.step is _Step.TERMINATED else "SIGKILL"
-            self._leave(lane, f"still there as pid {lane.pid} after {said}")
+        """Take the next step: SIGTERM, then SIGKILL (never for verbs), then leave it be."""
+        match lane.step:
+            case _Step.RUNNING if self._is_held(lane):
+                lane.overdue = True
+            case _Step.RUNNING:
+                self._terminated[lane.command.name] = self._clock()
+                self._terminate(lane)
+            case _Step.TERMINATED if not lane.command.exclusive:
+                self._order(lane, "KILL", _Step.KILLED, GRACE_S)
+            case _Step.TERMINATED | _Step.KILLED:
+                lane.said = "SIGTERM" if lane.step is _Step.TERMINATED else "SIGKILL"
+                self._order(lane, "LEAVE", _Step.LEFT, ANSWER_S)
+            case _Step.LEFT:
+                self._leave(lane, "the host does not answer")
 
     def _is_held(self, lane: _Lane) -> bool:
         return not all(other.through for other in self._lanes[: lane.number])
 
     def _terminate(self, lane: _Lane) -> None:
-        self._order(lane, "TERM", _Step.TERMINATED)
+        self._order(lane, "TERM", _Step.TERMINATED, GRACE_S)
 
-    def _order(self, lane: _Lane, what: str, step: _Step) -> None:
+    def _order(self, lane: _Lane, what: str, step: _Step, patience_s: float) -> None:
         if lane.pid is not None:
-            self._send(f"{what} {lane.pid}\n".encode())
+            self._send(f"{what} {lane.pid} {lane.number}\n".encode())
         lane.step = step
-        self._arm(lane, GRACE_S)
+        self._arm(lane, patience_s)
+
+    def _left(self, lane: _Lane, pids: tuple[int, ...]) -> None:
+        if lane.step is _Step.LEFT and not lane.through:
+            there = f"still there as pid {', '.join(map(str, pids))} after {lane.said}"
+            self._leave(lane, there if pids else "it ended, but a child of it holds its output")
 
     def _leave(self, lane: _Lane, detail: str) -> None:
         """Give the lane up: its command is late, the rest will not run, other lanes go on."""
-        if lane.pid is not None:
-            self._send(f"LEAVE {lane.pid}\n".encode())
         first, *rest = lane.commands[lane.at :]
         self._ended[first.name] = self._terminated.get(first.name, self._clock())
         self._keep(first, Outcome.TIMEOUT, stdout=self._partial(first), detail=detail)
@@ -229,7 +233,7 @@ class Collection:
             self._advance(lane, index + 1)
 
     def _keep_frame(self, command: Command, frame: stream.Frame) -> None:
-        if (refusal := _refusal(frame)) is not None:
+        if refusal := _refusal(frame):
             self._keep(command, *refusal)
             return
         status = int(frame.status)
@@ -320,7 +324,13 @@ def _refusal(frame: stream.Frame) -> tuple[Outcome, str] | None:
                 "/usr/bin/python3 is Apple's stub; the developer tools are not installed",
             )
         case "busy":
-            return Outcome.NOT_STARTED, f"already running: pid {', '.join(said.split())}"
+            return Outcome.NOT_STARTED, _running(said.split())
         case "behind":
             return Outcome.NOT_STARTED, f"behind {said}, which had to be ended"
     return None
+
+
+def _running(pids: list[str]) -> str:
+    if not pids:
+        return "pgrep could not say whether one is running already"
+    return f"already running: pid {', '.join(pids)}"

@@ -3,10 +3,11 @@
 Lanes are the stages of one pipeline. The first lane writes to the session's stdout; each stage,
 once its own lane is through, becomes a `cat` of the lane behind it. So every lane runs at once,
 its bytes arrive whole and in order, and no file is made on the host. A command's stderr is held in
-a variable of its lane and follows its stdout, which the shell never touches.
+a variable of its lane (so it loses its last newlines) and follows its stdout, which the shell
+never touches.
 
-The session's stderr carries what the controller must know at once: which command started as which
-process, and which lane has ended. Its stdin is both the way to end a command and a lifeline: when
+The session's stderr carries what the controller must know at once: the process of each lane, and how
+far the lanes are whose bytes still wait. Its stdin is both the way to end a command and a lifeline: when
 it closes, everything in the session's process group is terminated. A controller that is killed
 closes it, and a network that is cut lets the `sleep` that the program becomes run out.
 
@@ -93,7 +94,7 @@ def lanes(commands: Iterable[Command]) -> tuple[tuple[Command, ...], ...]:
 
 
 def build(commands: Sequence[Command], python: str | None, nonce: str) -> Program:
-    """Write the program. It names the nonce in two parts, so that listing processes cannot say it."""
+    """Write the program. The nonce is in two parts, so that a list of processes cannot say it."""
     in_lanes = lanes(commands)
     patience_s = sum(c.deadline_s + 2 * GRACE_S for c in commands) + 30
     parts = [
@@ -114,8 +115,9 @@ def busy_pattern(commands: Iterable[Command]) -> str:
 
 
 # Names are short because every host is sent this. N nonce, L newline, X pattern of the exclusive
-# commands, T and D the stub and xcode-select, h the exclusive command that hung, n and e name and
-# "<stderr> <status>" of the command at hand. Descriptors: 3 the lane's stdout, 4 control, 5 stdin.
+# commands, T and D the stub and xcode-select, h the exclusive command that hung, s whether pgrep
+# was asked and b what it said, e a command's stderr. Descriptors: 3 the lane's stdout, 4 control,
+# 5 stdin. A command's process is the one child of its lane's shell: one fork each.
 _PROLOGUE = "; ".join(
     (
         "export LC_ALL=C",
@@ -124,27 +126,28 @@ _PROLOGUE = "; ".join(
         'L=$(printf "\\012.")',
         "L=${L%.}",
         "h=",
+        "s=",
         "exec 3>&1 4>&2 5<&0 </dev/null 2>/dev/null",
-        # say NAME WHY: a frame without a run
+        # say NAME WHAT: end the command's frame
         'say() { printf "%s" "$N<$1 $2$N>"; }',
-        # run NAME WORD...: one process that runs, its number on 4, its frame on stdout
-        'run() { n=$1; shift; e=$("$@" 2>&1 >&3 3>&- 4>&- 5<&- & printf "%s" "$N:$n $! $N;" >&4; '
-        'wait $! ; printf " %s" $?); printf "%s" "$N<$n $e$N>"; }',
+        'run() { n=$1; shift; e=$(exec "$@" 2>&1 >&3 3>&- 4>&-); q=$?; say "$n" "$e $q"; }',
         'try() { if command -v "$2" >/dev/null; then run "$@"; else say "$1" " missing"; fi; }',
         # py NAME WORD...: only a file may be an interpreter, and not the stub without its tools
         'py() { w=$(command -v "$2"); case $w in */*) ;; *) say "$1" " missing"; return;; esac; '
         'if [ "$w" = "$T" ] && [ -x "$D" ]; then "$D" -p >/dev/null || '
         '{ say "$1" " stub"; return; }; fi; run "$@"; }',
-        # alone NAME WORD...: not beside a verbs call that has not returned, nor after one
+        # alone NAME WORD...: not beside a verbs call that has not returned, nor after one. pgrep
+        # says 1 when there is none; asked once, before the lane's first
         'alone() { if [ -n "$h" ]; then say "$1" "$h behind"; return; fi; '
-        'b=$(pgrep -x "$X"); if [ -n "$b" ]; then say "$1" "$b busy"; return; fi; '
-        'try "$@"; case $e in *" 143") h=$n;; esac; }',
-        # TERM|KILL PID: the command and its children; LEAVE PID: the lane that waits for it
-        "ctl() { while read -r k p; do case $k in "
-        "LEAVE) l=$(ps -o ppid= -p $p); l=$(ps -o ppid= -p $l); "
-        "if [ ${l:-0} -gt 1 ]; then kill -KILL $l; fi;; "
-        "*) pkill -$k -P $p; kill -$k $p;; esac; done; kill -TERM 0; }",
-        "ctl <&5 3>&- 4>&- & :",
+        'if [ -z "$s" ]; then b=$(pgrep -x "$X"); s=$?$b; fi; '
+        'case $s in 1|127) ;; *) say "$1" "$b busy"; return;; esac; '
+        'q=; try "$@"; if [ "$q" = 143 ]; then h=$1; fi; }',
+        # TERM|KILL PID-OF-LANE NUMBER: end its command and the children of that;
+        # LEAVE PID-OF-LANE NUMBER: say what is still there, and give up waiting for it
+        "ctl() { while read -r k p i; do c=$(pgrep -P $p); case $k in "
+        'LEAVE) printf "%s" "$N:$i left $c $N;" >&4; kill -KILL $p;; '
+        "*) for c in $c; do pkill -$k -P $c; kill -$k $c; done;; esac; done; kill -TERM 0; }",
+        "ctl <&5 3>&- & :",
     )
 )
 
@@ -153,15 +156,24 @@ def _pipeline(in_lanes: Sequence[tuple[Command, ...]], python: str | None) -> st
     stages = [_stage(number, lane, python) for number, lane in enumerate(in_lanes)]
     if not stages:
         return ""
-    last = len(stages) - 1
-    closed = [s if n == last else f"( {s}) </dev/null; exec cat" for n, s in enumerate(stages)]
-    return " | ".join(f"{{ {stage}; }}" for stage in reversed(closed)) + " & "
+    ends = ["wait $!", *["wait $! ; exec cat"] * (len(stages) - 1)]
+    parts = [f"{{ {stage}; {end}; }}" for stage, end in zip(reversed(stages), ends, strict=True)]
+    return " | ".join(parts) + " & "
 
 
 def _stage(number: int, lane: Sequence[Command], python: str | None) -> str:
-    runs = "; ".join(_call(command, python) for command in lane)
-    through = f'; printf "%s" "$N:{number} end$N;" >&4' if number else ""
-    return f'exec 3>&1 5<&-; printf "%s" "$N={number}$N>"; {runs}{through}'
+    """Run a lane in a shell of its own and announce that: killing it is how to leave the lane."""
+    calls = [_call(command, python) for command in lane]
+    if number:
+        calls[1:] = [f"{_tell(number, 'next')}; {call}" for call in calls[1:]]
+    runs = "; ".join(calls)
+    through = _tell(number, "end") if number else ":"
+    begin = f'exec 3>&1 5<&-; printf "%s" "$N={number}$N>"'
+    return f"( {begin}; {runs}; {through}) </dev/null & {_tell(number, 'lane $!')}"
+
+
+def _tell(number: int, what: str) -> str:
+    return f'printf "%s" "$N:{number} {what} $N;" >&4'
 
 
 def _call(command: Command, python: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,10 @@ Event = LaneBegins | Bytes | Frame
 
 
 class Output:
-    """The session's stdout. Marks are `<nonce>=lane<nonce>>` and `<nonce><name stderr status<nonce>>`."""
+    """The session's stdout: bytes, and the marks that begin a lane and end a command.
+
+    `<nonce>=lane<nonce>>` and `<nonce><name stderr status<nonce>>`.
+    """
 
     def __init__(self, nonce: str) -> None:
         self._nonce = nonce.encode()
@@ -56,7 +59,7 @@ class Output:
         self._begun = False
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Yield what `data` completes. What comes before the first lane (a login's chatter) is not told."""
+        """Yield what `data` completes. A login's chatter before the first lane is dropped."""
         self._buffer += data
         while (event := self._next()) is not None:
             if self._begun:
@@ -97,7 +100,7 @@ class Output:
         return Frame(name.decode(), stderr[:STDERR_CAP_BYTES], status.decode("ascii", "replace"))
 
     def _keep(self, data: bytes) -> None:
-        """Add to the mark; of one that is too long, keep the beginning and the status at the end."""
+        """Add to the mark; of a long one, keep the beginning and the status at the end."""
         self._mark += data
         cap = STDERR_CAP_BYTES + _TAIL_BYTES
         if len(self._mark) > cap + _TAIL_BYTES:
@@ -115,38 +118,32 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Started:
-    """A command runs as this process."""
-
-    command: str
-    pid: int
-
-
-@dataclass(frozen=True)
-class LaneEnded:
-    """Every command of the lane has ended, though its bytes may still wait behind another lane."""
+class Told:
+    """What the session's stderr tells of a lane; `pids` are those of its shell or its command."""
 
     lane: int
+    what: Literal["lane", "next", "end", "left"]
+    pids: tuple[int, ...] = ()
 
 
 class Control:
-    """The session's stderr. Its lines are `<nonce>:name pid <nonce>;`; what is between them is kept."""
+    """The session's stderr. Its lines are `<nonce>:lane what pid... <nonce>;`."""
 
     def __init__(self, nonce: str) -> None:
         mark = re.escape(nonce.encode())
-        self._line = re.compile(mark + rb":(\S+) (\d+|end) ?" + mark + b";")
+        self._line = re.compile(mark + rb":(\d+) (lane|next|end|left)([\s\d]*)" + mark + b";")
         self._buffer = b""
         self._other = b""
 
-    def feed(self, data: bytes) -> Iterator[Started | LaneEnded]:
+    def feed(self, data: bytes) -> Iterator[Told]:
         """Yield what `data` completes."""
         self._buffer += data
         end = 0
         for line in self._line.finditer(self._buffer):
             self._say(self._buffer[end : line.start()])
             end = line.end()
-            name, what = line[1].decode(), line[2].decode()
-            yield LaneEnded(int(name)) if what == "end" else Started(name, int(what))
+            what = cast("Literal['lane', 'next', 'end', 'left']", line[2].decode())
+            yield Told(int(line[1]), what, tuple(map(int, line[3].split())))
         self._buffer = self._buffer[end:][-STDERR_CAP_BYTES:]
 
     @property
