@@ -46,6 +46,7 @@ LISTEN_SOCKETS = 16
 """One sshd listens on no more addresses than this (OpenSSH: MAX_LISTEN_SOCKS)."""
 
 FOREVER_S = 600
+PGREP = shutil.which("pgrep")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Process:
 class SimHosts:
     """Starts sshd on enter and ends it, with all that it started, on leave.
 
-    `home` is a client's home folder: its .ssh knows every host by name and by address.
+    `home` is a client's home folder: its .ssh knows every host by name and by address. The shells
+    of all hosts start in `remote_home`, which is empty (bash reads .bashrc under sshd).
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class SimHosts:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="simhosts-"))
         self.home = self.folder / "home"
         self.ssh = self.home / ".ssh"
+        self.remote_home = self.folder / "remote"
         self.user = "root"
         self.port, block = _free_place(len(folders))
         self.addresses = {
@@ -89,6 +92,7 @@ class SimHosts:
 
     def __enter__(self) -> Self:
         self.ssh.mkdir(parents=True, mode=0o700)
+        self.remote_home.mkdir()
         self._make_keys()
         for name, folder in self._folders.items():
             _write_shims(self.folder / "bin" / name, folder, self._commands)
@@ -110,7 +114,7 @@ class SimHosts:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def host(self, name: str) -> Host:
-        """Give the host as an inventory would have it that leaves nothing to ssh's configuration."""
+        """Give the host as an inventory would have it that says everything."""
         identity = str(self.ssh / "id_ed25519")
         return Host(name, self.addresses[name], self.user, self.port, identity)
 
@@ -213,7 +217,8 @@ class SimHosts:
 
     def _match(self, name: str) -> str:
         path = f"{self.folder}/bin/{name}:/usr/bin:/bin"
-        env = {"PATH": path, "MLXDIAG_SIM": self._token, **self._set_env}
+        there = {"PATH": path, "HOME": str(self.remote_home), "MLXDIAG_SIM": self._token}
+        env = {**there, **self._set_env}
         words = " ".join(f'"{key}={value}"' for key, value in env.items())
         return f"Match LocalAddress {self.addresses[name]}\n    SetEnv {words}"
 
@@ -224,7 +229,8 @@ def _write_shims(bin_folder: Path, folder: Path, commands: Sequence[Command]) ->
     for command in commands:
         program = "python3" if command.argv[0] == "{python}" else command.argv[0]
         by_program.setdefault(program, []).append(command)
-    _write_script(bin_folder / "pgrep", _answer(folder / "pgrep") or "exit 1\n")
+    running = _answer(folder / "pgrep") or "exit 1\n"
+    _write_script(bin_folder / "pgrep", f'case $1 in -P) exec {PGREP} "$@";; esac\n{running}')
     for program, theirs in by_program.items():
         answers = {c: text for c in theirs if (text := _answer(folder / c.name))}
         if answers:

@@ -1,8 +1,8 @@
 """One host's collection in flight: what arrives goes in, captures and orders to it come out.
 
 It knows the program of `shell` and nothing of how its bytes travel. A command's time counts from
-the end of the one before it in its lane, as seen from here. A lane whose bytes wait behind another lane is not held to a
-deadline before that lane is through: its commands may be unable to write.
+the end of the one before it in its lane, as seen from here. A lane whose bytes wait behind another
+lane is not held to a deadline before that lane is through: its commands may be unable to write.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ its bytes arrive whole and in order, and no file is made on the host. A command'
 a variable of its lane (so it loses its last newlines) and follows its stdout, which the shell
 never touches.
 
-The session's stderr carries what the controller must know at once: the process of each lane, and how
-far the lanes are whose bytes still wait. Its stdin is both the way to end a command and a lifeline: when
-it closes, everything in the session's process group is terminated. A controller that is killed
-closes it, and a network that is cut lets the `sleep` that the program becomes run out.
+The session's stderr carries what the controller must know at once: the process of each lane, and
+how far the lanes are whose bytes still wait. Its stdin is both the way to end a command and a
+lifeline: when it closes, everything in the session's process group is terminated. A controller
+that is killed closes it; after a network cut, the `sleep` that the program becomes runs out.
 
 The text has no newline and no single quote, backslashes only before digits (fish), and exclamation
 marks only before blanks (tcsh), so inside single quotes it means the same to every login shell.

@@ -344,22 +344,24 @@ def _verdict(error: Exception, way: _Way, peer: _Peer, timeout_s: float) -> tupl
 
 
 def _sorted_out(error: Exception, way: _Way, peer: _Peer, timeout_s: float) -> tuple[Outcome, str]:
+    said = str(error)
     match error:
         case asyncssh.HostKeyNotVerifiable():
             return _host_key(error, way, peer)
-        case asyncssh.PermissionDenied():
-            return Outcome.AUTH_REFUSED, _who(way)
-        case asyncssh.KeyExchangeFailed() if "host key" in str(error) and _is_known(way, peer):
+        case asyncssh.KeyExchangeFailed() if "host key" in said and _is_known(way, peer):
             return Outcome.HOST_KEY_CHANGED, f"no key of a type known in {_files(way)}"
-        case asyncssh.ConnectionLost() if "Login timeout" in str(error):
-            return Outcome.CONNECT_TIMEOUT, f"no login within {timeout_s:g} s"
+        case asyncssh.PermissionDenied():
+            found = Outcome.AUTH_REFUSED, _who(way)
         case TimeoutError():
-            return Outcome.CONNECT_TIMEOUT, f"no login within {timeout_s:g} s"
+            found = Outcome.CONNECT_TIMEOUT, f"no login within {timeout_s:g} s"
         case socket.gaierror():
-            return Outcome.UNRESOLVED, f"{way.options.host}: {error.strerror or error}"
+            found = Outcome.UNRESOLVED, f"{way.options.host}: {error.strerror or said}"
         case OSError():
-            return _by_errno(error), str(error)
-    return Outcome.DISCONNECTED, str(error)
+            found = _by_errno(error), said
+        case _:
+            late = "Login timeout" in said
+            found = Outcome.CONNECT_TIMEOUT if late else Outcome.DISCONNECTED, said
+    return found
 
 
 def _by_errno(error: OSError) -> Outcome:

@@ -33,7 +33,8 @@ class Bytes:
 class Frame:
     """A command of this lane has ended; the bytes since the last frame were its stdout.
 
-    `status` is a number, or a word of `shell`'s: missing, stub, busy, behind.
+    `stderr` ends in one newline, however many there were. `status` is a number, or a word of
+    `shell`'s: missing, stub, busy, behind.
     """
 
     command: str
@@ -97,7 +98,8 @@ class Output:
             return LaneBegins(int(mark[1:]))
         name, _, rest = mark[1:].partition(b" ")
         stderr, _, status = rest.rpartition(b" ")
-        return Frame(name.decode(), stderr[:STDERR_CAP_BYTES], status.decode("ascii", "replace"))
+        lines = stderr and stderr[:STDERR_CAP_BYTES] + b"\n"
+        return Frame(name.decode(), lines, status.decode("ascii", "replace"))
 
     def _keep(self, data: bytes) -> None:
         """Add to the mark; of a long one, keep the beginning and the status at the end."""
