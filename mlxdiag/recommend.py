@@ -24,6 +24,9 @@ from mlxdiag.topology import Link
 MESH_MAX_RANKS = 8
 """MESH_MAX_PEERS of mlx mesh.cpp: hosts in total."""
 
+SPOILERS = frozenset({"versions-mlx-jaccl", "versions-macos-frames"})
+"""No cable is at fault, and yet jaccl cannot run, or would compute wrong."""
+
 TOPOLOGY = "cabling-mesh"
 RING = "cabling-ring"
 
@@ -93,6 +96,12 @@ def expected(cluster: Cluster, found: Recommendation, findings: Sequence[Finding
     return Finding(EXPECTED, subject, status, evidence, blocked_by=_heaviest(findings, status))
 
 
+def _asked_elsewhere(cluster: Cluster, everything: Cluster) -> Evidence | None:
+    """What `expect: backend:` says; decided after all other checks, from their findings."""
+    del cluster, everything
+    return None
+
+
 EXPECTED: Check[Cluster] = Check(
     "backend-expected",
     "the backend the inventory expects is usable",
@@ -100,9 +109,9 @@ EXPECTED: Check[Cluster] = Check(
     "cluster",
     Fix(FixKind.NONE, "repair what blocks it, or expect a backend that is usable"),
     (),
-    lambda _cluster, _everything: None,
+    _asked_elsewhere,
 )
-"""Asked by `expected`, after all other checks: it needs their findings."""
+"""Asked by `expected`: no function of cluster and subject alone can answer it."""
 
 
 def _jaccl(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]) -> Choice:
@@ -198,13 +207,13 @@ def _with_mlx(
     order: tuple[str, ...],
 ) -> Choice:
     """Add what the installed MLX says, and name everything that stands against the backend."""
-    stub = [f for f in findings if f.id == "versions-mlx-jaccl" and f.status is Status.FAIL]
-    if stub:
+    spoilers = [f for f in findings if f.id in SPOILERS and f.status is Status.FAIL]
+    if spoilers:
         usable = False
     if usable:
         return Choice(backend, usable, order=order)
     roots: dict[str, list[str]] = {}
-    for finding in (*stub, *(f for state in states for f in _against(state))):
+    for finding in (*spoilers, *(f for state in states for f in _against(state))):
         subjects = roots.setdefault(finding.root.id, [])
         if finding.root.subject.label not in subjects:
             subjects.append(finding.root.subject.label)

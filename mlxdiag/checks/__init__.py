@@ -39,6 +39,7 @@ RDMA_ONLY = frozenset(
     {
         "versions-macos-rdma",
         "versions-macos-buffers",
+        "versions-macos-frames",
         "versions-macos-match",
         "versions-mlx-jaccl",
         "hardware-port-beside-ethernet",

@@ -95,10 +95,17 @@ def device_interface(cluster: Cluster, host: HostFacts) -> Evidence | None:
     need(host.ibv_devices)
     need(host.hardware_ports)
     stray = stray_devices(host)
-    if not stray:
-        return None
-    seen = f"{', '.join(stray)} without a Thunderbolt interface"
-    return Evidence("ibv_devices", seen, "an interface for each")
+    if stray:
+        seen = f"{', '.join(stray)} without a Thunderbolt interface"
+        return Evidence("ibv_devices", seen, "an interface for each")
+    ports = cluster.topology.ports[host.host.name]
+    owner = {port.bus_guid: port for port in ports if port.bus_guid}
+    for port in ports:
+        other = owner.get(port.device_guid or "", port)
+        if port.device_guid != port.bus_guid and other is not port:
+            seen = f"{port.device} has the GUID of receptacle {other.receptacle}"
+            return Evidence("ibv_devinfo", seen, f"the GUID of receptacle {port.receptacle}")
+    return None
 
 
 @check(

@@ -41,12 +41,24 @@ def macos_rdma(cluster: Cluster, host: HostFacts) -> Evidence | None:
     needs=("versions-macos-rdma",),
 )
 def macos_buffers(cluster: Cluster, host: HostFacts) -> Evidence | None:
-    """On 26.2 jaccl moves 4 KiB frames only; hosts on both sides of 26.3 exchange wrong data."""
+    """On 26.2 jaccl moves 4 KiB frames only, which costs most of the bandwidth (mlx#3094)."""
     rdma_host(cluster, host.host.name)
     macos = need(host.sw_vers)
     if macos.number >= LARGE_BUFFERS_MACOS:
         return None
     return Evidence("sw_vers", f"macOS {macos.version}", "26.3 or later")
+
+
+@check(
+    "versions-macos-frames",
+    title="all hosts are on the same side of macOS 26.3",
+    per="cluster",
+    fix=_UPGRADE,
+)
+def macos_frames(cluster: Cluster, everything: Cluster) -> Evidence | None:
+    """The frame size of jaccl changed with 26.3: across it, 8 KiB and more arrive wrong or hang."""
+    del everything
+    return _same(cluster, "sw_vers", _side, "26.3 or later on every host")
 
 
 @check(
@@ -154,6 +166,13 @@ def mlx_jaccl(cluster: Cluster, host: HostFacts) -> Evidence | None:
     return Evidence("mlx_runtime", seen, "jaccl available", Fix(fix.kind, fix.text, command))
 
 
+def _side(host: HostFacts) -> str | None:
+    number = need(host.sw_vers).number
+    if number < RDMA_MACOS:
+        return None
+    return "26.3 or later" if number >= LARGE_BUFFERS_MACOS else "before 26.3"
+
+
 def _build(host: HostFacts) -> str:
     macos = need(host.sw_vers)
     return f"{macos.version} ({macos.build})"
@@ -190,6 +209,7 @@ def _same(
 CHECKS = (
     macos_rdma,
     macos_buffers,
+    macos_frames,
     macos_match,
     macos_expected,
     mlx_present,
