@@ -265,7 +265,7 @@ def _reason(best: Choice | None, open_: Sequence[str]) -> str:
     reason = {
         "jaccl": "every pair of hosts has a cable that RDMA can use at both ends",
         "jaccl-ring": "a cycle of cables that RDMA can use at both ends joins all hosts",
-        "ring": f"TCP {best.note}; no cable is needed that RDMA can use",
+        "ring": f"TCP {best.note}",
     }[best.backend]
     return f"{reason}; not determined: {', '.join(open_)}" if open_ else reason
 

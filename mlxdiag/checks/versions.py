@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mlxdiag.capture import Outcome
 from mlxdiag.checks.subject import RDMA_MACOS, rdma_host
@@ -58,7 +58,8 @@ def macos_buffers(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def macos_frames(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """The frame size of jaccl changed with 26.3: across it, 8 KiB and more arrive wrong or hang."""
     del everything
-    return _same(cluster, "sw_vers", _side, "26.3 or later on every host")
+    hosts = [host for host in cluster.facts if cluster.thunderbolt5(host.host.name) is not False]
+    return _same(hosts, "sw_vers", _side, "26.3 or later on every host")
 
 
 @check(
@@ -71,7 +72,7 @@ def macos_frames(cluster: Cluster, everything: Cluster) -> Evidence | None:
 def macos_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """Ports of different builds may not discover each other (several reports, and one against)."""
     del everything
-    return _same(cluster, "sw_vers", _build, "one build on every host")
+    return _same(cluster.facts, "sw_vers", _build, "one build on every host")
 
 
 @check(
@@ -119,7 +120,7 @@ def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def mlx_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """There is no version handshake: a mismatch gives hangs or wrong results, not an error."""
     del everything
-    return _same(cluster, "mlx_runtime", _mlx, "one MLX version on every host")
+    return _same(cluster.facts, "mlx_runtime", _mlx, "one MLX version on every host")
 
 
 @check(
@@ -183,12 +184,12 @@ def _mlx(host: HostFacts) -> str | None:
 
 
 def _same(
-    cluster: Cluster, source: str, read: Callable[[HostFacts], str | None], expected: str
+    hosts: Iterable[HostFacts], source: str, read: Callable[[HostFacts], str | None], expected: str
 ) -> Evidence | None:
     """Compare over the hosts that answered; agreement of some is not known to be that of all."""
     by_value: dict[str, list[str]] = {}
     missing: MissingFact | None = None
-    for host in cluster.facts:
+    for host in hosts:
         try:
             value = read(host)
         except MissingFact as gap:

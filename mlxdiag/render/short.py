@@ -9,6 +9,9 @@ from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 
 
+SAID = ("pass", "fail", "warning", "unknown")
+
+
 def render(report: Report, style: Style) -> str:
     """One line for the verdict, one per cause with its first repair."""
     lines = [verdict_line(report, style)]
@@ -27,13 +30,13 @@ def verdict_line(report: Report, style: Style) -> str:
     usable = sum(state.jaccl.usable is True for state in report.links)
     parts = [
         f"{report.verdict.upper()}:",
-        f"{usable} of {len(report.links)} links usable for RDMA;",
-        f"backend: {report.recommendation.backend or 'none'};",
-        (", ".join(f"{n} {k}" for k, n in counts.items() if n and k != "skip") or "no check") + ";",
+        f"{usable} of {len(report.links)} links fit for RDMA;",
+        f"backend {report.recommendation.backend or 'none'};",
+        (", ".join(f"{n} {k}" for k, n in counts.items() if n and k in SAID) or "no check") + ";",
     ]
     first = next(iter(groups(report)), None)
     if first is not None and first.first.fix and first.first.fix.kind is not FixKind.NONE:
-        parts.append(f"first: {first.first.fix.kind.value} {first.subjects}")
+        parts.append(f"first: {first.first.fix.kind.value} {first.first.subject.label};")
     if report.ended != "complete":
         pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
         parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")

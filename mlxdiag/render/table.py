@@ -14,6 +14,7 @@ from mlxdiag.finding import Finding, FixKind, Severity, Status
 from mlxdiag.ladder import RUNGS, LinkState, breaks
 from mlxdiag.ports import Port
 from mlxdiag.readings import HostFacts, known
+from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
@@ -247,14 +248,22 @@ def _backends(report: Report, style: Style) -> list[RenderableType]:
     table = _grid("backend", "usable", "because")
     found = report.recommendation
     words = {True: ("yes", "green"), False: ("no", "red"), None: ("unknown", "magenta")}
+    before: Choice | None = None
     for choice in found.choices:
         word, color = words[choice.usable]
-        why = "; ".join(f"{b.id}: {_few(b.subjects)}" for b in choice.blockers) or choice.note
+        same = before is not None and choice.blockers and choice.blockers == before.blockers
+        why = f"as {before.backend}" if before and same else _because(choice)
+        before = choice
         name = Text(choice.backend, style="bold" if choice.backend == found.backend else "")
-        table.add_row(name, Text(word, style=color), Text(style.text(why or "every rung holds")))
+        table.add_row(name, Text(word, style=color), Text(style.text(why)))
     chosen = found.backend or "none"
     text = f"{style.mark('arrow')} {chosen}: {found.reason} (from topology, not measured)"
     return [_head("BACKENDS"), table, Text(style.text(text))]
+
+
+def _because(choice: Choice) -> str:
+    said = "; ".join(f"{b.id}: {_few(b.subjects)}" for b in choice.blockers)
+    return said or choice.note or "every rung holds"
 
 
 def _few(subjects: tuple[str, ...]) -> str:
