@@ -8,7 +8,6 @@ from mlxdiag.render.fold import fold, groups
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 
-
 SAID = ("pass", "fail", "warning", "unknown")
 
 
