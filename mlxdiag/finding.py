@@ -53,11 +53,12 @@ class FixKind(StrEnum):
 
 @dataclass(frozen=True)
 class Fix:
-    """What to type or touch. `command` is one line for the host named in the finding, or None."""
+    """What to type or touch. `command` is one line, for the finding's host unless `here`."""
 
     kind: FixKind
     text: str
     command: str | None = None
+    here: bool = False
 
 
 @dataclass(frozen=True)

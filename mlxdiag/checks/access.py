@@ -64,11 +64,12 @@ def reachable(cluster: Cluster, host: HostFacts) -> Evidence | None:
     to = f"{host.host.user}@{address}" if host.host.user else address
     fix = FIXES.get(outcome)
     command = COMMANDS.get(outcome)
+    here = outcome is not Outcome.REFUSED
     return Evidence(
         "ssh",
         host.access.reason,
         "a session",
-        Fix(fix.kind, fix.text, command.format(to=to, address=address) if command else None)
+        Fix(fix.kind, fix.text, command and command.format(to=to, address=address), here=here)
         if fix
         else None,
         unknown=True,

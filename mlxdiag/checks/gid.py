@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxdiag.checks import address
 from mlxdiag.checks.subject import End, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Evidence, Fix, FixKind, SkipCheck, check
@@ -65,7 +66,8 @@ def index_1(cluster: Cluster, end: End) -> Evidence | None:
     if any(gid.index == JACCL_GID_INDEX for gid in verbs.mapped):
         return None
     seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.mapped)
-    return Evidence("ibv_devinfo", seen, "GID[1]")
+    fix = Fix(index_1.fix.kind, index_1.fix.text, address.toggle_command(cluster, end))
+    return Evidence("ibv_devinfo", seen, "GID[1]", fix)
 
 
 CHECKS = (ipv4_mapped, index_1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface
 
+from mlxdiag.checks import address
 from mlxdiag.checks.subject import End, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
@@ -55,7 +56,7 @@ def bridge(cluster: Cluster, end: End) -> Evidence | None:
     name = need(end.port.bridge)
     if name is None:
         return None
-    command = f"sudo ifconfig {name} deletem {end.port.name}"
+    command = address.leave_bridge_command(cluster, end)
     fix = Fix(bridge.fix.kind, bridge.fix.text, command)
     return Evidence("ifconfig", f"member of {name}", "no bridge", fix)
 
@@ -75,10 +76,7 @@ def ipv4(cluster: Cluster, end: End) -> Evidence | None:
         raise SkipCheck("no interface")
     if net.ipv4:
         return None
-    command = (
-        f'sudo networksetup -setmanual "Thunderbolt {end.port.receptacle}" 10.X.Y.1 255.255.255.252'
-    )
-    fix = Fix(ipv4.fix.kind, ipv4.fix.text + "; 10.X.Y.2 there", command)
+    fix = Fix(ipv4.fix.kind, ipv4.fix.text, address.set_command(cluster, end))
     return Evidence("ifconfig", "no IPv4 address", "one", fix)
 
 
@@ -98,7 +96,8 @@ def link_local(cluster: Cluster, end: End) -> Evidence | None:
         raise SkipCheck("no IPv4 address")
     if not all(IPv4Address(a.address).is_link_local for a in net.ipv4):
         return None
-    return Evidence("ifconfig", ", ".join(a.address for a in net.ipv4), "an address you set")
+    fix = Fix(link_local.fix.kind, link_local.fix.text, address.set_command(cluster, end))
+    return Evidence("ifconfig", ", ".join(a.address for a in net.ipv4), "an address you set", fix)
 
 
 @check(

@@ -76,14 +76,22 @@ class Group:
         return self.first.status is Status.UNKNOWN
 
     @property
+    def seen(self) -> str:
+        """Say what was observed; of several, the first and how many others."""
+        said = list(dict.fromkeys(f.evidence.observed for f in self.causes if f.evidence))
+        more = f" and {len(said) - 1} others" if len(said) > 1 else ""
+        return (said[0] if said else self.first.reason) + more
+
+    @property
     def subjects(self) -> str:
         """Name all subjects in one line: hosts folded, the ports of a host together."""
         return subjects(self.causes)
 
     @property
     def commands(self) -> tuple[tuple[str, str], ...]:
-        """Host and command line of each fix that has one."""
-        lines = [(f.subject.host or "", f.fix.command) for f in self.causes if f.fix]
+        """Where to type it (a host, or `here`) and the line, of each fix that has one."""
+        fixes = [(f.subject.host or "", f.fix) for f in self.causes if f.fix]
+        lines = [("here" if fix.here else host, fix.command) for host, fix in fixes]
         return tuple(dict.fromkeys((host, line) for host, line in lines if line))
 
     @property

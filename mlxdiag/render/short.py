@@ -17,9 +17,8 @@ def render(report: Report, style: Style) -> str:
     for group in groups(report):
         cause = group.first
         word = "unknown" if group.unknown else group.severity.value
-        seen = cause.evidence.observed if cause.evidence else cause.reason
         fix = f"  [{cause.fix.kind.value}: {cause.fix.text}]" if cause.fix else ""
-        lines.append(style.text(f"{word}: {group.subjects}: {seen}{fix}"))
+        lines.append(style.text(f"{word}: {group.subjects}: {group.seen}{fix}"))
     return "\n".join(lines) + "\n"
 
 

@@ -64,7 +64,7 @@ def render(report: Report, style: Style) -> str:
         safe_box=True,
     )
     with console.capture() as captured:
-        console.print(Group(*parts))
+        console.print(Group(*parts), crop=False)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
@@ -211,19 +211,18 @@ def _findings(report: Report, style: Style) -> list[RenderableType]:
     if not folded:
         return [_head("FINDINGS", f"none: {report.summary['pass']} checks passed")]
     parts: list[RenderableType] = [_head("FINDINGS", "causes; cheapest repair first")]
-    return parts + [_finding(group, style) for group in folded]
+    return parts + [block for group in folded for block in _finding(group, style)]
 
 
-def _finding(group: CauseGroup, style: Style) -> RenderableType:
-    """Lay out one group: a sign in the margin, everything else in one column beside it."""
+def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
+    """Lay out one group: a sign in the margin, the text beside it, commands whole (to be copied)."""
     cause = group.first
     mark = style.mark("unknown" if group.unknown else _MARK_OF[group.severity])
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="magenta" if group.unknown else SEVERITIES[group.severity])
     grid.add_column(overflow="fold")
-    seen = cause.evidence.observed if cause.evidence else cause.reason
     head = Text(style.text(group.subjects), style="bold")
-    grid.add_row(mark, head.append(style.text(f": {seen}"), style="not bold"))
+    grid.add_row(mark, head.append(style.text(f": {group.seen}"), style="not bold"))
     if cause.evidence:
         source = f"{cause.evidence.source}; expected {cause.evidence.expected}  [{cause.id}]"
         grid.add_row("", Text(style.text(source), style="dim"))
@@ -231,14 +230,18 @@ def _finding(group: CauseGroup, style: Style) -> RenderableType:
         kind = "" if cause.fix.kind is FixKind.NONE else f"{cause.fix.kind.value}: "
         grid.add_row("", Text(style.text(kind + cause.fix.text)))
     shown = group.commands if style.verbose else group.commands[:3]
+    lines: list[RenderableType] = [grid]
     for host, line in shown:
-        grid.add_row("", Text(style.text(f"  {host}$ {line}"), style="cyan"))
+        text = style.text(f"    {host}$ {line}")
+        lines.append(Text(text, style="cyan", no_wrap=True, overflow="ignore"))
     if len(group.commands) > len(shown):
-        more = f"  and {len(group.commands) - len(shown)} more: --verbose"
-        grid.add_row("", Text(more, style="dim"))
+        more = f"    and {len(group.commands) - len(shown)} more: --verbose"
+        lines.append(Text(more, style="dim"))
     if group.followers:
-        grid.add_row("", Text(f"follows from it: {group.followers}", style="dim"))
-    return grid
+        lines.append(
+            Padding(Text(f"follows from it: {group.followers}", style="dim"), (0, 0, 0, 2))
+        )
+    return lines
 
 
 _MARK_OF = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}

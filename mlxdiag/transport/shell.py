@@ -156,7 +156,7 @@ def _pipeline(in_lanes: Sequence[tuple[Command, ...]], python: str | None) -> st
     stages = [_stage(number, lane, python) for number, lane in enumerate(in_lanes)]
     if not stages:
         return ""
-    ends = ["wait $!", *["wait $! ; exec cat"] * (len(stages) - 1)]
+    ends = ["wait $! ", *["wait $! ; exec cat"] * (len(stages) - 1)]
     parts = [f"{{ {stage}; {end}; }}" for stage, end in zip(reversed(stages), ends, strict=True)]
     return " | ".join(parts) + " & "
 
