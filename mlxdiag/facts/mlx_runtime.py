@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SOURCE = """\
-import json, platform, sys
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import json, platform
 from importlib import metadata
 
 def version(name):
@@ -43,9 +45,10 @@ except BaseException as error:
 print(json.dumps(said), flush=True)
 """
 """Runs on Python 3.8 and later. Without single quotes, backslashes, braces or exclamation marks,
-so that no shell and no template on its way can change it."""
+so that no shell and no template on its way can change it. It sees what a launched rank would see,
+a user's own site-packages too, but nothing from the folder it happens to start in."""
 
-COMMAND = Command("mlx_runtime", ("{python}", "-I", "-c", SOURCE), 30, lane="python")
+COMMAND = Command("mlx_runtime", ("{python}", "-c", SOURCE), 30, lane="python")
 
 _MARK = '{"mlxdiag":'
 

@@ -110,7 +110,7 @@ def test_no_shell_and_no_template_can_change_the_program() -> None:
     assert not set("'\\{}!`$") & set(SOURCE)
     assert "%" not in SOURCE
     ast.parse(SOURCE, feature_version=(3, 8))
-    assert COMMAND.argv == ("{python}", "-I", "-c", SOURCE)
+    assert COMMAND.argv == ("{python}", "-c", SOURCE)
 
 
 def test_the_program_answers_in_one_line_wherever_it_runs() -> None:
