@@ -1,0 +1,315 @@
+"""Who may import whom: one table, held against the source. docs/architecture.md has it in words."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mlxdiag"
+
+FACTS = {
+    f"facts.{command}"
+    for command in (
+        "ibv_devices",
+        "ibv_devinfo",
+        "ifconfig",
+        "mlx_runtime",
+        "networksetup_hardwareports",
+        "networksetup_serviceorder",
+        "rdma_ctl",
+        "sw_vers",
+        "sysctl",
+        "system_profiler_thunderbolt",
+    )
+}
+PARSER = {"capture", "errors"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "mlxdiag": set(),
+    "__main__": {"cli"},
+    "capture": set(),
+    "catalogue": {"checks", "finding", "recommend"},
+    "checks": {
+        "checks.access",
+        "checks.cabling",
+        "checks.gid",
+        "checks.hardware",
+        "checks.network",
+        "checks.rdma",
+        "checks.subject",
+        "checks.versions",
+        "cluster",
+        "errors",
+        "finding",
+        "readings",
+        "topology",
+    },
+    "checks.access": {
+        "capture",
+        "cluster",
+        "facts.mlx_runtime",
+        "facts.rdma_ctl",
+        "finding",
+        "readings",
+    },
+    "checks.address": {"checks.subject", "cluster", "readings"},
+    "checks.cabling": {
+        "checks.subject",
+        "cluster",
+        "errors",
+        "finding",
+        "inventory",
+        "ports",
+        "readings",
+        "topology",
+    },
+    "checks.gid": {"checks.address", "checks.subject", "cluster", "finding", "readings"},
+    "checks.hardware": {"checks.subject", "cluster", "errors", "finding", "ports", "readings"},
+    "checks.network": {
+        "checks.address",
+        "checks.subject",
+        "cluster",
+        "finding",
+        "ports",
+        "readings",
+        "topology",
+    },
+    "checks.rdma": {
+        "capture",
+        "checks.subject",
+        "cluster",
+        "errors",
+        "finding",
+        "ports",
+        "readings",
+    },
+    "checks.subject": {"cluster", "finding", "ports", "topology"},
+    "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
+    "cli": {
+        "checks",
+        "errors",
+        "finding",
+        "inventory",
+        "live",
+        "mlxdiag",
+        "progress",
+        "recommend",
+        "recording",
+        "render",
+        "render.short",
+        "render.style",
+        "report",
+    },
+    "cluster": {"capture", "inventory", "ports", "readings", "topology"},
+    "errors": set(),
+    "facts": {"capture"} | FACTS,
+    "facts.ibv_devices": PARSER,
+    "facts.ibv_devinfo": PARSER,
+    "facts.ifconfig": PARSER,
+    "facts.mlx_runtime": PARSER,
+    "facts.networksetup_hardwareports": PARSER,
+    "facts.networksetup_serviceorder": PARSER,
+    "facts.rdma_ctl": PARSER,
+    "facts.sw_vers": PARSER,
+    "facts.sysctl": PARSER,
+    "facts.system_profiler_thunderbolt": PARSER,
+    "fanout": {
+        "capture",
+        "inventory",
+        "transport",
+        "transport.local",
+        "transport.shell",
+        "transport.ssh",
+    },
+    "finding": {"ports", "topology"},
+    "hostfile": {"errors"},
+    "hostlist": {"errors"},
+    "inventory": {"errors", "hostfile", "hostlist"},
+    "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
+    "live": {"facts", "fanout", "inventory", "mlxdiag", "recording"},
+    "ports": {
+        "facts.ibv_devinfo",
+        "facts.ifconfig",
+        "facts.system_profiler_thunderbolt",
+        "readings",
+    },
+    "progress": {"fanout", "live"},
+    "readings": {"capture", "errors", "inventory"} | FACTS,
+    "recommend": {"cluster", "finding", "ladder", "readings", "topology"},
+    "recording": {"capture", "errors", "inventory"},
+    "render": {"render.json", "render.short", "render.style", "render.table", "report"},
+    "render.cells": {"finding", "ladder", "ports", "readings", "report"},
+    "render.fold": {"finding", "report"},
+    "render.json": {
+        "finding",
+        "ladder",
+        "ports",
+        "readings",
+        "recommend",
+        "render.style",
+        "report",
+    },
+    "render.short": {"capture", "finding", "render.fold", "render.style", "report"},
+    "render.style": set(),
+    "render.table": {
+        "finding",
+        "ladder",
+        "ports",
+        "readings",
+        "recommend",
+        "render.cells",
+        "render.fold",
+        "render.short",
+        "render.style",
+        "report",
+    },
+    "report": {"checks", "cluster", "finding", "ladder", "recommend", "recording"},
+    "ringsearch": set(),
+    "topology": {"ports", "readings", "ringsearch"},
+    "transport": {"capture", "inventory"},
+    "transport.collection": {"capture", "transport.shell", "transport.stream"},
+    "transport.local": {"capture", "inventory", "transport.collection", "transport.shell"},
+    "transport.shell": {"capture"},
+    "transport.ssh": {"capture", "inventory", "transport.collection", "transport.shell"},
+    "transport.stream": set(),
+}
+"""Module -> modules of ours that it may import, at its top, for types or in a function."""
+
+FENCES: dict[str, set[str]] = {
+    # what is installed with us
+    "asyncssh": {"transport.ssh"},
+    "igraph": {"ringsearch"},
+    "mlx": set(),
+    "rich": {"progress", "render.table"},
+    "typer": {"cli"},
+    "yaml": {"inventory"},
+    # the world: a replay must not depend on it
+    "asyncio": {"fanout", "live", "transport.collection", "transport.local", "transport.ssh"},
+    "datetime": {"live"},
+    "os": {"cli"},
+    "pathlib": {"cli", "inventory", "recording", "transport.ssh"},
+    "secrets": {"transport.shell"},
+    "shutil": {"cli"},
+    "signal": {"live", "ringsearch"},
+    "socket": {"transport.ssh"},
+    "sys": {"cli", "progress"},
+    "threading": {"ringsearch"},
+    "time": {"fanout", "live"},
+}
+"""Package -> modules that may import it. Of the standard library, what is not here is free."""
+
+CLOSED = {
+    "concurrent", "ctypes", "fileinput", "getpass", "glob", "http", "importlib", "locale",
+    "multiprocessing", "platform", "pty", "pwd", "random", "runpy", "select", "selectors",
+    "socketserver", "subprocess", "tempfile", "urllib", "uuid",
+}  # fmt: skip
+"""Packages that no module may import."""
+
+BUILTINS = {"__import__", "breakpoint", "compile", "eval", "exec", "input", "open", "print"}
+"""Built-in doors to the world; files are opened through pathlib, stdout is written by cli."""
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "mlxdiag"
+
+
+FILES = {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def _nodes(module: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))))
+
+
+def _imported(module: str) -> Iterator[str]:
+    """Give the full name of all that is imported anywhere in a module; "." means relative."""
+    for node in _nodes(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = "." * node.level + (node.module or "")
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def _ours(module: str) -> set[str]:
+    found = (n for n in _imported(module) if n.partition(".")[0] == "mlxdiag")
+    return {_module(name.partition(".")[2]) for name in found}
+
+
+def _module(name: str) -> str:
+    """Give the module that a dotted name is in: `facts.sysctl.COMMAND` -> `facts.sysctl`."""
+    while name and name not in FILES:
+        name = name.rpartition(".")[0]
+    return name or "mlxdiag"
+
+
+def _theirs(module: str) -> set[str]:
+    return {n.partition(".")[0] for n in _imported(module)} - {"__future__", "mlxdiag"}
+
+
+def test_the_table_names_every_module() -> None:
+    assert sorted(MAY_IMPORT) == sorted(FILES)
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_imports_are_permitted(module: str) -> None:
+    assert _ours(module) - MAY_IMPORT[module] == set()
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_no_permission_is_unused(module: str) -> None:
+    assert MAY_IMPORT[module] - _ours(module) == set()
+
+
+def test_nobody_imports_the_command_line() -> None:
+    assert {module for module, others in MAY_IMPORT.items() if "cli" in others} == {"__main__"}
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_packages_are_fenced(module: str) -> None:
+    fenced = CLOSED | {package for package, modules in FENCES.items() if module not in modules}
+    assert _theirs(module) & fenced == set()
+    assert _theirs(module) - set(FENCES) <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("package", sorted(FENCES))
+def test_no_gate_is_unused(package: str) -> None:
+    assert {module for module in FILES if package in _theirs(module)} == FENCES[package]
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_no_built_in_door(module: str) -> None:
+    called = {n.func for n in _nodes(module) if isinstance(n, ast.Call)}
+    assert {f.id for f in called if isinstance(f, ast.Name)} & BUILTINS == set()
+
+
+def test_imports_are_absolute() -> None:
+    assert not [m for m in FILES for name in _imported(m) if name.startswith(".")]
+
+
+def test_every_dependency_is_fenced() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
+    assert {{"pyyaml": "yaml"}.get(name, name) for name in named} <= set(FENCES)
+
+
+def test_the_page_names_every_module() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    modules = {m for m in FILES if not m.startswith("facts.") and m not in ("mlxdiag", "__main__")}
+    files = {_file(module) for module in modules} | {"facts/<command>.py"}
+    assert {name for name in files if f"`{name}`" not in page} == set()
+
+
+def _file(module: str) -> str:
+    """Give the path inside the package as the page writes it; a package is its folder."""
+    path = FILES[module].relative_to(PACKAGE).as_posix()
+    return path.removesuffix("__init__.py")
