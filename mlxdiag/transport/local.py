@@ -21,11 +21,16 @@ END_S = 2.0
 
 
 class _Child(asyncio.SubprocessProtocol):
-    """Passes on what the program writes."""
+    """Passes on what the program writes, from the first byte: it may be done before we look."""
 
     def __init__(self) -> None:
         self.collection: Collection | None = None
         self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stdin: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        child = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", child.get_pipe_transport(0))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if self.collection:
@@ -36,6 +41,16 @@ class _Child(asyncio.SubprocessProtocol):
             self.collection.lost("the shell ended")
         if not self.exited.done():
             self.exited.set_result(None)
+
+    def send(self, order: bytes) -> None:
+        if self._stdin:
+            self._stdin.write(order)
+
+    def cut(self) -> None:
+        """Close the lifeline."""
+        self.collection = None
+        if self._stdin:
+            self._stdin.close()
 
 
 class LocalTransport:
@@ -51,22 +66,22 @@ class LocalTransport:
         """Fill `captures`; see `mlxdiag.transport.Transport`."""
         captures[ACCESS] = Capture(ACCESS, ("local",), Outcome.EXITED, 0, started_s=clock())
         program = shell.build(commands, host.python, shell.new_nonce())
-        child, transport = await _start(program)
-        stdin = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
-        child.collection = Collection(program, host.python, captures, clock, stdin.write)
+        child = _Child()
+        collection = Collection(program, host.python, captures, clock, child.send)
+        child.collection = collection
+        transport = await _start(child, program)
         try:
-            await child.collection.finished()
+            await collection.finished()
         finally:
-            child.collection = None
-            stdin.close()
+            child.cut()
             await _end(child, transport)
 
 
-async def _start(program: shell.Program) -> tuple[_Child, asyncio.SubprocessTransport]:
-    transport, child = await asyncio.get_running_loop().subprocess_exec(
-        _Child, "/bin/sh", "-c", program.text, start_new_session=True
+async def _start(child: _Child, program: shell.Program) -> asyncio.SubprocessTransport:
+    transport, _ = await asyncio.get_running_loop().subprocess_exec(
+        lambda: child, "/bin/sh", "-c", program.text, start_new_session=True
     )
-    return child, transport
+    return transport
 
 
 async def _end(child: _Child, transport: asyncio.SubprocessTransport) -> None:

@@ -173,12 +173,19 @@ class SshTransport:
             config=self._config if way.jump else None,
             client_factory=lambda: peer,
             known_hosts=way.known,
-            client_keys=[key.private for key in way.keys],
+            client_keys=_Keys(key.private for key in way.keys),
             client_certs=[key.certificate for key in way.keys if key.certificate],
             connect_timeout=self._timeout_s,
             login_timeout=self._timeout_s,
             **_said(host),
         )
+
+
+class _Keys(list[asyncssh.SSHKey]):
+    """Keys to offer. For an empty list asyncssh loads others, for None it forgets the agent."""
+
+    def __bool__(self) -> bool:
+        return True
 
 
 _QUIET: dict[str, Any] = {
