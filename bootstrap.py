@@ -27,6 +27,12 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "bootstrap-stamp"
 """Written last, so that an interrupted run is known by its absence."""
 
+WHOLE = """
+import importlib.metadata, sys
+files = importlib.metadata.files("pip") or [] if sys.version_info >= {0} else []
+sys.exit(not files or any(f.suffix == ".py" and not f.locate().exists() for f in files))
+"""
+
 OLD = """mlxdiag needs Python {0}.{1} or newer; this is {2}.{3}, and PATH has no newer one.
   macOS:   brew install python@3.13, or the installer from https://www.python.org/downloads/
   Debian:  Debian 12 and Ubuntu 24.04 are the first releases whose python3 is new enough
@@ -102,9 +108,8 @@ def tools() -> "list[str]":
 
 
 def usable() -> bool:
-    """Tell whether .venv is whole and new enough: one that was cut short has no pip."""
-    check = f"import sys, pip; sys.exit(sys.version_info < {OLDEST})"
-    return PYTHON.exists() and quiet(str(PYTHON), "-c", check)
+    """Tell whether .venv is new enough and whole: in one that was cut short pip lacks files."""
+    return PYTHON.exists() and quiet(str(PYTHON), "-c", WHOLE.format(OLDEST))
 
 
 def make_venv() -> int:
