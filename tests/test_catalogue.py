@@ -196,7 +196,9 @@ def everything() -> Iterator[Finding]:
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})
 """What is not known is not a failure: these two are unknown instead."""
 
-NEVER_UNKNOWN = frozenset({"cabling-both-ends", "cabling-direct", "cabling-speed"})
+NEVER_UNKNOWN = frozenset(
+    {"cabling-both-ends", "cabling-direct", "cabling-speed", "rdma-far-service"}
+)
 """A host that does not say what is on its ports has no links, so nothing is asked about them."""
 
 

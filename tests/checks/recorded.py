@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-
-from mlxdiag import recording, report
+from mlxdiag import inventory as inventories
+from mlxdiag import report
 from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.facts import COMMANDS
 from mlxdiag.finding import Finding
@@ -20,7 +20,6 @@ NAMES = tuple(command.name for command in COMMANDS)
 """Every command a host is asked, in the order of the program."""
 
 GARBAGE = b"\x00\xffdyld[812]: Library not loaded: /usr/lib/librdma.dylib\n\tReason: tried\n"
-
 
 
 @cache
@@ -44,7 +43,7 @@ def recorded(case: str) -> Recording:
         }
         for host, printed in said.items()
     }
-    asked = recording.inventories.loads(inventory(cluster), "inventory.yaml")
+    asked = inventories.loads(inventory(cluster), "inventory.yaml")
     return Recording(asked, hosts, "2026-01-30T21:14:05Z", 3.2, "0.1.0")
 
 
