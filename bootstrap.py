@@ -121,28 +121,31 @@ def make_venv() -> int:
         say(".venv is not whole or not usable: making it again")
         shutil.rmtree(str(VENV))
     say("making .venv")
-    if not has_ensurepip() and not other_means() and not apt():
+    if made_by(means()) or (not has_ensurepip() and apt() and made_by(means())):
+        return 0
+    if means():
+        say("could not make .venv; what was tried has said why, above")
+    else:
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         sys.stderr.write(NO_VENV.format(sys.executable, package))
-        return 2
-    for argv in means():
-        if run(*argv) == 0 and usable():
-            return 0
-        shutil.rmtree(str(VENV), ignore_errors=True)
-    say("could not make .venv; what was tried has said why, above")
     return 2
+
+
+def made_by(commands: "list[list[str]]") -> bool:
+    """Try one command after the other until there is a whole .venv."""
+    for argv in commands:
+        if run(*argv) == 0 and usable():
+            return True
+        shutil.rmtree(str(VENV), ignore_errors=True)
+    return False
 
 
 def means() -> "list[list[str]]":
     """List the commands that can make .venv here, the preferred one first."""
-    own = [[sys.executable, "-m", "venv", str(VENV)]] if has_ensurepip() else []
-    return own + other_means()
-
-
-def other_means() -> "list[list[str]]":
-    """List the commands that need no ensurepip."""
     uv, virtualenv = shutil.which("uv"), shutil.which("virtualenv")
     found = []
+    if has_ensurepip():
+        found.append([sys.executable, "-m", "venv", str(VENV)])
     if uv:
         found.append([uv, "venv", "--quiet", "--seed", "--python", sys.executable, str(VENV)])
     if virtualenv:
