@@ -146,7 +146,7 @@ _PROLOGUE = "; ".join(
         # LEAVE PID-OF-LANE NUMBER: say what is still there, and give up waiting for it
         "ctl() { while read -r k p i; do c=$(pgrep -P $p); case $k in "
         'LEAVE) printf "%s" "$N:$i left $c $N;" >&4; kill -KILL $p;; '
-        "*) for c in $c; do pkill -$k -P $c; kill -$k $c; done;; esac; done; kill -TERM 0; }",
+        "*) for c in $c; do kill -$k $c $(pgrep -P $c); done;; esac; done; kill -TERM 0; }",
         "ctl <&5 3>&- & :",
     )
 )
