@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,13 +14,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from mlxdiag import recording
+from mlxdiag import cli, recording
 from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.errors import RecordingError
+from mlxdiag.finding import FixKind
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.recording import Recording, load, save
-from tests.checks.recorded import recorded
+from tests.checks.recorded import NAMES, recorded
 from tests.model import CASES, write_recording
 
 PAIR = "clean-pair"
@@ -306,3 +309,36 @@ def test_commands_that_a_later_version_asks_are_kept(tmp_path: Path) -> None:
     save(replace(made, hosts=hosts), tmp_path / "r")
     assert load(tmp_path / "r").hosts["macstudio1"]["iostat"] == later
     assert ACCESS in load(tmp_path / "r").hosts["macstudio1"]
+
+
+DOCS = Path(recording.__file__).parents[1] / "docs"
+
+
+def test_the_page_names_every_outcome_command_and_key() -> None:
+    page = (DOCS / "recording.md").read_text(encoding="utf-8")
+    for outcome in Outcome:
+        assert f"`{outcome.value}`" in page
+    assert all(f"| `{name}` |" in page for name in NAMES)
+    for name, data in recording._files(recorded(PAIR)).items():
+        if name.endswith("recording.json"):
+            assert all(f"`{key}`" in page for key in json.loads(data))
+        if name.endswith("manifest.json"):
+            assert all(f"`{key}`" in page for one in json.loads(data).values() for key in one)
+
+
+def test_the_contract_names_every_exit_code_fix_and_key_of_the_report() -> None:
+    page = (DOCS / "contract.md").read_text(encoding="utf-8")
+    schema = Path(recording.__file__).parent / "report.schema.json"
+    told = json.loads(schema.read_text(encoding="utf-8"))
+    assert all(f"`{key}`" in page for key in told["properties"])
+    assert all(f"`{kind.value}`" in page for kind in FixKind)
+    assert all(str(code) in page for code in told["properties"]["exit_code"]["enum"])
+
+
+def test_the_contract_names_every_option() -> None:
+    page = (DOCS / "contract.md").read_text(encoding="utf-8")
+    for command in ("ports", "demo"):
+        shown = CliRunner().invoke(cli.app, [command, "--help"], env={"COLUMNS": "200"}).stdout
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+        assert len(options) > 3
+        assert not {option for option in options if f"`{option}" not in page}

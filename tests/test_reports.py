@@ -250,6 +250,16 @@ def test_what_is_not_usable_names_what_stands_against_it(case: str) -> None:
             assert (usable.usable is True) <= (not usable.blockers)
 
 
+def test_a_link_of_which_nothing_was_proven_is_not_usable() -> None:
+    good = reported("clean-pair").links[0]
+    assert good.jaccl.usable is True
+    for a, b in (((), ()), (good.a, ()), ((), good.b)):
+        assert LinkState(good.link, a, b).jaccl.usable is None
+    for missing in ("rdma-port-active", "gid-index-1"):
+        less = tuple(f for f in good.b if f.id != missing)
+        assert LinkState(good.link, good.a, less).jaccl.usable is None
+
+
 @pytest.mark.parametrize("case", ALL)
 def test_causes_and_consequences_partition_what_is_wrong(case: str) -> None:
     report = reported(case)

@@ -16,7 +16,8 @@ from mlxdiag.ringsearch import LIMIT_S, RingSearch, search
 
 Edges = list[tuple[int, int]]
 
-GENEROUS_S = LIMIT_S + 0.6
+GENEROUS_S = 1.5
+"""Of the processor: a machine that does other things as well is no fault of the search."""
 
 
 def complete(count: int, first: int = 0) -> Edges:
@@ -118,9 +119,9 @@ def test_one_spelling_per_cycle(count: int, edges: Edges, order: tuple[int, ...]
 @pytest.mark.parametrize("seed", range(5))
 def test_a_shuffled_ring_of_64_is_found_at_once(seed: int) -> None:
     edges = shuffled(64, cycle(range(64)), seed)
-    began = time.perf_counter()
+    began = time.process_time()
     assert_ring(search(64, edges), 64, edges)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -139,9 +140,9 @@ def test_a_complete_graph_of_64_has_a_ring() -> None:
 
 def test_two_cliques_joined_by_one_cable_have_none() -> None:
     edges = [*complete(32), *complete(32, 32), (0, 32)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert search(64, edges) == RingSearch(None)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_two_cliques_joined_at_one_host_have_none() -> None:
@@ -180,9 +181,10 @@ def hard() -> tuple[int, Edges]:
 
 def test_a_hard_graph_is_given_up_in_time_and_that_is_said() -> None:
     count, edges = hard()
-    began = time.perf_counter()
+    began = time.process_time()
     found = search(count, edges)
-    assert time.perf_counter() - began < GENEROUS_S
+    assert time.process_time() - began < GENEROUS_S
+    assert LIMIT_S < 1
     assert found.order is None
     assert found.gave_up
 
