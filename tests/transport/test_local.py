@@ -207,7 +207,7 @@ def test_after_a_verbs_call_that_hung_no_other_starts(tmp_path: Path) -> None:
 def test_a_verbs_call_is_never_killed(tmp_path: Path, first: bool) -> None:
     pid = tmp_path / "pid"
     text = f"echo $$ >{pid}; trap '' TERM; echo said; exec sleep 60"
-    lane = [verbs(tmp_path, "vb_deaf", text, 0.6), verbs(tmp_path, "vb_after", "echo no")]
+    lane = [verbs(tmp_path, "vb_deaf", text, 1.5), verbs(tmp_path, "vb_after", "echo no")]
     quick = sh("q", "sleep 0.2; echo q")
     got = collect(*lane, quick) if first else collect(quick, *lane)
     number = int(pid.read_text())
