@@ -447,7 +447,17 @@ def test_a_clean_mesh_without_one_fact_is_not_called_clean(command: str) -> None
         validator().validate(document(report))
 
 
-@pytest.mark.parametrize("command", sorted({"ibv_devinfo", "system_profiler_thunderbolt"}))
+DECISIVE = (
+    "ibv_devinfo",
+    "ifconfig",
+    "networksetup_hardwareports",
+    "rdma_ctl",
+    "sw_vers",
+    "system_profiler_thunderbolt",
+)
+
+
+@pytest.mark.parametrize("command", DECISIVE)
 def test_links_of_a_host_that_lost_a_decisive_fact_are_not_usable(command: str) -> None:
     for made in spoilt("macstudio2", command):
         report = built(made)
