@@ -364,3 +364,23 @@ def test_two_mapped_gids_are_right_when_one_is_at_index_1() -> None:
     report = built(altered(made, "macstudio1", "ibv_devinfo", line, line + more))
     assert of(report, "gid-index-1", "macstudio1 en3").status is Status.PASS
     assert report.links[0].jaccl.usable is True
+
+
+# what follows from what, and what backends can do
+
+
+def test_a_failure_does_not_follow_from_what_is_not_known() -> None:
+    made = ended(recorded("rdma-off-one-host"), "macstudio4", "rdma_ctl", Outcome.SIGNALLED)
+    report = built(made)
+    assert of(report, "rdma-enabled", "macstudio4").status is Status.UNKNOWN
+    found = of(report, "rdma-devices-listed", "macstudio4")
+    assert (found.status, found.blocked_by) == (Status.FAIL, None)
+
+
+def test_eight_hosts_are_not_too_many_for_jaccl_and_nine_are() -> None:
+    blockers = {
+        case: [b.id for b in reported(case).recommendation.choices[0].blockers]
+        for case in ("mesh-8", "mesh-9-hosts-ring")
+    }
+    assert blockers["mesh-8"] == ["cabling-mesh"]
+    assert blockers["mesh-9-hosts-ring"] == ["backend-rank-limit"]
