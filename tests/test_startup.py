@@ -1,0 +1,52 @@
+"""What a start costs: nothing is imported that the words on the command line do not need."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "mlx", "numpy", "rich", "yaml"}
+SHOW = """
+import sys
+before = set(sys.modules)
+from mlxdiag.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print("\\n" + " ".join(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+
+
+def imported(*words: str) -> set[str]:
+    argv = [sys.executable, "-c", SHOW, *words]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(ran.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("ports", "--help"), ("--version",), ("schema",)])
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    assert imported(*words) & HEAVY == set()
+
+
+@pytest.mark.parametrize("form", ["json", "short"])
+def test_a_replay_imports_no_ssh_and_no_table(form: str) -> None:
+    assert imported("demo", "-f", form) & HEAVY <= {"igraph", "numpy", "yaml"}
+
+
+def test_a_table_imports_no_ssh() -> None:
+    assert imported("demo") & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
+
+
+def test_the_set_up_can_be_read_by_old_pythons() -> None:
+    source = (ROOT / "bootstrap.py").read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 6))
+    there = {
+        alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert there <= {"hashlib", "os", "shutil", "subprocess", "sys"}
