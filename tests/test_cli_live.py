@@ -45,6 +45,11 @@ class Lab:
         return kept
 
     @property
+    def unmeasured_env(self) -> dict[str, str]:
+        """Leave coverage out: saving at exit, it shows a signal that comes then as a traceback."""
+        return {k: v for k, v in self.env.items() if not k.startswith("COVERAGE")}
+
+    @property
     def local_env(self) -> dict[str, str]:
         """Make this machine macstudio1, and what is started here one of the hosts' processes."""
         path = f"{self.sim.folder}/bin/macstudio1:{os.environ['PATH']}"
@@ -152,8 +157,7 @@ def test_the_timeout_gives_what_was_gathered(stuck: Lab) -> None:
     assert ran.returncode == 124
     saved = recording.load(stuck.folder / "night")
     assert saved.ended == "timeout"
-    assert _interrupted(saved).keys() == {"macstudio4"}
-    assert "ibv_devinfo" in _interrupted(saved)["macstudio4"]
+    assert _interrupted(saved) == {"macstudio4": {"ibv_devinfo"}}
     assert stuck.sim.wait_gone() == []
     again = stuck.run("--replay", "night", "-f", "json")
     assert (again.returncode, again.stdout) == (124, ran.stdout)
@@ -200,7 +204,7 @@ def test_a_signal_gives_what_was_gathered(
 
 
 def test_more_ctrl_c_leaves_nothing_on_any_host(stuck: Lab) -> None:
-    with _Watched(*ALL, env=stuck.env, cwd=stuck.folder) as it:
+    with _Watched(*ALL, env=stuck.unmeasured_env, cwd=stuck.folder) as it:
         it.wait_for(r"macstudio4 +coll")
         it.interrupt(times=3)
         it.ended()
@@ -211,7 +215,7 @@ def test_more_ctrl_c_leaves_nothing_on_any_host(stuck: Lab) -> None:
 
 @pytest.mark.xfail(reason="a second Ctrl-C within some 50 ms loses the report, or ends as SIGINT")
 def test_more_ctrl_c_does_not_lose_the_report(stuck: Lab) -> None:
-    with _Watched(*ALL, env=stuck.env, cwd=stuck.folder) as it:
+    with _Watched(*ALL, env=stuck.unmeasured_env, cwd=stuck.folder) as it:
         it.wait_for(r"macstudio4 +coll")
         it.interrupt(times=3)
         said = it.ended()
