@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     TRUNCATED = "truncated"
     NOT_STARTED = "not_started"
 
+    SSH_CONFIG = "ssh_config"
     UNRESOLVED = "unresolved"
     REFUSED = "refused"
     NO_ROUTE = "no_route"

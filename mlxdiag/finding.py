@@ -66,7 +66,8 @@ class Evidence:
     """Why a check failed: which command said what, and what it should have said.
 
     `fix` replaces the check's own where the remedy depends on what was seen. `unknown` makes the
-    finding unknown instead of failed: what was seen is that it could not be determined.
+    finding unknown instead of failed: what was seen is that it could not be determined. `severity`
+    replaces the check's where this case weighs less.
     """
 
     source: str
@@ -74,6 +75,7 @@ class Evidence:
     expected: str
     fix: Fix | None = None
     unknown: bool = False
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True)

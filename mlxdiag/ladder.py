@@ -16,7 +16,7 @@ RUNGS: Mapping[str, tuple[str, ...]] = {
     "speed": ("hardware-thunderbolt5", "cabling-speed"),
     "interface": ("network-interface-active",),
     "bridge": ("network-bridge",),
-    "IPv4": ("network-ipv4", "network-subnet"),
+    "IPv4": ("network-ipv4", "network-link-local", "network-subnet"),
     "RDMA": ("access-reachable", "versions-macos-rdma", "rdma-stack-wedged", "rdma-enabled",
              "rdma-devices-listed"),
     "device": ("rdma-device",),
@@ -136,5 +136,6 @@ def _rdma(findings: tuple[Finding, ...], *, ends: int) -> Usable:
 
 def _usable(against: list[Finding]) -> Usable:
     failed = [f for f in against if f.status is Status.FAIL]
-    blockers = tuple(dict.fromkeys(f.id for f in failed or against))
+    order = [id_ for ids in RUNGS.values() for id_ in ids]
+    blockers = tuple(sorted({f.id for f in failed or against}, key=order.index))
     return Usable(False if failed else None if against else True, blockers)

@@ -24,8 +24,11 @@ from mlxdiag.topology import Link
 MESH_MAX_RANKS = 8
 """MESH_MAX_PEERS of mlx mesh.cpp: hosts in total."""
 
-SPOILERS = frozenset({"versions-mlx-jaccl", "versions-macos-frames"})
+SPOILERS = frozenset({"versions-mlx-jaccl", "versions-macos-frames", "versions-mlx-match"})
 """No cable is at fault, and yet jaccl cannot run, or would compute wrong."""
+
+SILENT = frozenset({"access-reachable", "access-answers", "cabling-peers-listed"})
+"""Where a host's cables are not known, one of these says so."""
 
 TOPOLOGY = "cabling-mesh"
 RING = "cabling-ring"
@@ -72,7 +75,7 @@ def recommend(
     open_ = [c.backend for c in better if c.usable is None]
     return Recommendation(
         backend=best.backend if best else None,
-        confidence="low" if open_ or not best else "high",
+        confidence="low" if open_ else "high",
         reason=_reason(best, open_),
         choices=choices,
         rank_order=best.order if best else (),
@@ -148,7 +151,6 @@ def _jaccl_ring(
 
 def _ring(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]) -> Choice:
     """Take Thunderbolt IP where a cycle of cables has it, else the network that reaches all."""
-    del findings
     hosts = cluster.topology.hosts
     if len(hosts) < 2:
         return Choice("ring", usable=False, blockers=(Blocker(RING, ("one host",)),))
@@ -161,6 +163,10 @@ def _ring(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Find
     without = tuple(name for name in hosts if not _has_ipv4(cluster, name))
     if without:
         return Choice("ring", usable=False, blockers=(Blocker("network-ipv4", without),))
+    lacking, doubts = _without_mlx(findings)
+    if lacking or doubts:
+        usable = False if lacking else None
+        return Choice("ring", usable, _blockers(f.root for f in lacking or doubts))
     cycle = cluster.topology.ring([s.link for s in states if s.ring.usable])
     order = tuple(hosts[i] for i in cycle.order) if cycle.order else hosts
     note = "over Thunderbolt IP" if cycle.order else "over the network that carries ssh"
@@ -208,23 +214,36 @@ def _with_mlx(
 ) -> Choice:
     """Add what the installed MLX says, and name everything that stands against the backend."""
     spoilers = [f for f in findings if f.id in SPOILERS and f.status is Status.FAIL]
+    against, doubts = _without_mlx(findings)
+    spoilers += against
     if spoilers:
         usable = False
+    elif doubts and usable:
+        usable = None
     if usable:
         return Choice(backend, usable, order=order)
-    roots: dict[str, list[str]] = {}
-    for finding in (*spoilers, *(f for state in states for f in _against(state))):
-        subjects = roots.setdefault(finding.root.id, [])
-        if finding.root.subject.label not in subjects:
-            subjects.append(finding.root.subject.label)
-    for finding in findings:
-        if finding.id == "access-reachable" and finding.status is Status.UNKNOWN:
-            roots.setdefault(finding.id, []).append(finding.subject.label)
+    open_ = [f for f in findings if f.id in SILENT and f.status is Status.UNKNOWN]
+    roots = [f.root for f in (*spoilers, *doubts, *(g for s in states for g in _against(s)))]
+    roots += [f for f in open_ if f.blocked_by is None]
+    blockers = _blockers(roots)
     missing = _missing(cluster, shape)
     if missing:
-        roots[shape] = missing
-    blockers = tuple(Blocker(id_, tuple(dict.fromkeys(s))) for id_, s in roots.items())
+        blockers = (*blockers, Blocker(shape, tuple(missing)))
     return Choice(backend, usable, blockers)
+
+
+def _without_mlx(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Hosts whose named interpreter lacks MLX, and those where that is not known."""
+    asked = [f for f in findings if f.id == "versions-mlx-present" and f.severity is Severity.ERROR]
+    failed = [f for f in asked if f.status is Status.FAIL]
+    return failed, [f for f in asked if f.status is Status.UNKNOWN]
+
+
+def _blockers(roots: Iterable[Finding]) -> tuple[Blocker, ...]:
+    by_id: dict[str, dict[str, None]] = {}
+    for root in roots:
+        by_id.setdefault(root.id, {})[root.subject.label] = None
+    return tuple(Blocker(id_, tuple(labels)) for id_, labels in by_id.items())
 
 
 def _against(state: LinkState) -> list[Finding]:
@@ -261,7 +280,7 @@ def _has_ipv4(cluster: Cluster, name: str) -> bool:
 
 def _reason(best: Choice | None, open_: Sequence[str]) -> str:
     if best is None:
-        return "no backend is known to be usable"
+        return f"no backend is {'known to be ' if open_ else ''}usable"
     reason = {
         "jaccl": "every pair of hosts has a cable that RDMA can use at both ends",
         "jaccl-ring": "a cycle of cables that RDMA can use at both ends joins all hosts",
@@ -273,8 +292,11 @@ def _reason(best: Choice | None, open_: Sequence[str]) -> str:
 def _first_fix(better: Sequence[Choice], findings: Sequence[Finding]) -> Finding | None:
     """Choose the cheapest fix of what stands against a better backend; of equals the weightiest."""
     ids = {blocker.id for choice in better for blocker in choice.blockers}
-    causes = [f for f in findings if f.blocked_by is None and f.id in ids and f.fix]
-    causes = [f for f in causes if f.status in (Status.FAIL, Status.UNKNOWN)]
+    if ids & {TOPOLOGY, RING}:
+        ids.add("cabling-expected")
+    bad = (Status.FAIL, Status.UNKNOWN)
+    causes = [f for f in findings if f.blocked_by is None and f.id in ids and f.status in bad]
+    causes = [f for f in causes if f.fix and f.fix.kind is not FixKind.NONE]
     weights = _weights(findings)
     return min(
         causes,

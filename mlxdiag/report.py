@@ -76,16 +76,38 @@ class Report:
         )
         return {k: counted[k] for k in ("pass", "fail", "warning", "info", "skip", "unknown")}
 
+    @cached_property
+    def _chosen(self) -> frozenset[int]:
+        return frozenset(map(id, self.findings))
+
+    def blocker(self, finding: Finding) -> Finding | None:
+        """Find the nearest cause of a finding that is in the report."""
+        cause = finding.blocked_by
+        while cause is not None and id(cause) not in self._chosen:
+            cause = cause.blocked_by
+        return cause
+
+    @cached_property
+    def _followers(self) -> dict[int, list[Finding]]:
+        found: dict[int, list[Finding]] = {}
+        for finding in self.findings:
+            root = finding
+            while (cause := self.blocker(root)) is not None:
+                root = cause
+            if root is not finding:
+                found.setdefault(id(root), []).append(finding)
+        return found
+
     @property
     def causes(self) -> tuple[Finding, ...]:
         """What went wrong or is not known and follows from nothing else, worst first."""
         bad = [f for f in self.findings if f.status in (Status.FAIL, Status.UNKNOWN)]
-        own = [f for f in bad if f.blocked_by is None or f.blocked_by not in bad]
+        own = [f for f in bad if self.blocker(f) is None]
         return tuple(sorted(own, key=self._gravity))
 
     def consequences(self, cause: Finding) -> tuple[Finding, ...]:
         """List what follows from a cause, directly or through others."""
-        return tuple(f for f in self.findings if f.blocked_by and f.root is cause.root)
+        return tuple(self._followers.get(id(cause), ()))
 
     def severity(self, cause: Finding) -> Severity:
         """How bad a cause is with all that follows from it."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 Edge = tuple[int, int]
 LIMIT_S = 0.9
@@ -33,7 +34,11 @@ def search(count: int, edges: Sequence[Edge]) -> RingSearch:
     is asked first, because the search itself is slow exactly where the answer is no for one of
     these reasons.
     """
-    unique = sorted({(min(e), max(e)) for e in edges if e[0] != e[1]})
+    return _search(count, tuple(sorted({(min(e), max(e)) for e in edges if e[0] != e[1]})))
+
+
+@lru_cache(maxsize=8)
+def _search(count: int, unique: tuple[Edge, ...]) -> RingSearch:
     if count <= 2:
         return RingSearch(tuple(range(count)) if count == 1 or unique else None)
     if len(unique) < count:

@@ -200,8 +200,12 @@ def _far(port: Port, attached: Attachment, by_uuid: Mapping[str, list[Port]]) ->
     candidates = [p for p in by_uuid.get(attached.item.domain_uuid, ()) if p is not port]
     if len(candidates) > 1:
         candidates = list(_answering(port, candidates))
-    shared = len(by_uuid.get(port.domain_uuid or "", ())) > 1
-    return candidates[0] if len(candidates) == 1 and not shared else None
+    if len(candidates) != 1:
+        return None
+    twins = by_uuid.get(port.domain_uuid or "", ())
+    if len(twins) > 1 and list(_answering(candidates[0], twins)) != [port]:
+        return None
+    return candidates[0]
 
 
 def _answering(port: Port, candidates: Iterable[Port]) -> Iterator[Port]:

@@ -87,12 +87,14 @@ def _ask(check: Check[Any], cluster: Cluster, thing: object, found: Found) -> Fi
     return replace(
         finding,
         blocked_by=_cause(finding, found) or _silence(silent, found),
-        lowered=_lowered(check, cluster),
+        lowered=_lowered(check, cluster) or getattr(finding.evidence, "severity", None),
     )
 
 
-def _answer(check: Check[Any], cluster: Cluster, thing: object) -> tuple[Finding, str | None]:
-    """Ask once; beside the finding, name the host whose missing fact made it unknown."""
+def _answer(
+    check: Check[Any], cluster: Cluster, thing: object
+) -> tuple[Finding, MissingFact | None]:
+    """Ask once; beside the finding, return the missing fact that made it unknown."""
     subject = _subject(thing)
     try:
         evidence = check.ask(cluster, thing)
@@ -100,17 +102,22 @@ def _answer(check: Check[Any], cluster: Cluster, thing: object) -> tuple[Finding
         return Finding(check, subject, Status.SKIP, reason=str(skip)), None
     except MissingFact as gap:
         said = Evidence(gap.source, gap.reason, check.title)
-        return Finding(check, subject, Status.UNKNOWN, said), gap.host
+        return Finding(check, subject, Status.UNKNOWN, said), gap
     if evidence is None:
         return Finding(check, subject, Status.PASS), None
     status = Status.UNKNOWN if evidence.unknown else Status.FAIL
     return Finding(check, subject, status, evidence), None
 
 
-def _silence(host: str | None, found: Found) -> Finding | None:
+def _silence(gap: MissingFact | None, found: Found) -> Finding | None:
     """Trace a missing fact to its host: it was not reached, or a command of it did not answer."""
-    for id_ in ("access-reachable", "access-answers"):
-        cause = found.get((id_, host, None))
+    if gap is None:
+        return None
+    ids = ["access-reachable", "access-answers"]
+    if gap.source == "mlx_runtime":
+        ids[1:] = ["versions-mlx-present", "access-answers"]
+    for id_ in ids:
+        cause = found.get((id_, gap.host, None))
         if cause is not None and cause.status is Status.UNKNOWN:
             return cause
     return None

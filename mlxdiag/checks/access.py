@@ -12,6 +12,9 @@ VERBS = ("ibv_devices", "ibv_devinfo")
 _RUN, _SETTINGS, _WAIT = FixKind.RUN, FixKind.SETTINGS, FixKind.WAIT
 
 FIXES = {
+    Outcome.SSH_CONFIG: Fix(
+        _RUN, "correct your ssh configuration: `ssh -G HOST` names the mistake"
+    ),
     Outcome.UNRESOLVED: Fix(_RUN, "correct the host's address in the inventory, or use its IP"),
     Outcome.REFUSED: Fix(
         _SETTINGS, "turn on Remote Login (System Settings > General > Sharing) on the host"
@@ -93,7 +96,9 @@ def answers(cluster: Cluster, host: HostFacts) -> Evidence | None:
     if not gaps:
         return None
     said = "; ".join(f"{gap.source}: {gap.reason}" for gap in gaps)
-    return Evidence(gaps[0].source, said, "output in its known form", unknown=True)
+    again = all(gap.outcome is Outcome.INTERRUPTED for gap in gaps)
+    fix = FIXES[Outcome.INTERRUPTED] if again else None
+    return Evidence(gaps[0].source, said, "output in its known form", fix, unknown=True)
 
 
 def _elsewhere(gap: Gap) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 
-from mlxdiag.checks.subject import Pair, rdma_link
+from mlxdiag.checks.subject import BESIDE_ETHERNET, Pair, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
 from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
@@ -38,13 +39,17 @@ def peers_listed(cluster: Cluster, host: HostFacts) -> Evidence | None:
         if peer.kind in ("unlisted-mac", "self")
     ]
     if foreign:
-        return Evidence(SOURCE, "; ".join(foreign), "hosts of the inventory")
+        looped = all(peer.kind != "unlisted-mac" for _, peer in peers)
+        fix = Fix(FixKind.RECABLE, "this cable joins two ports of one Mac: move an end of it")
+        said = "; ".join(foreign)
+        return Evidence(SOURCE, said, "hosts of the inventory", fix if looped else None)
     unclear = [port.name for port in cluster.topology.unclear(host.host.name)]
     if unclear:
         for other in cluster.facts:
             need(other.thunderbolt)
         said = f"the Mac on {', '.join(unclear)} could be a host that did not say its domain UUIDs"
-        return Evidence(SOURCE, said, "a domain UUID that one host owns", unknown=True)
+        fix = Fix(FixKind.RUN, "record again without redaction: these UUIDs are equal dummies")
+        return Evidence(SOURCE, said, "a domain UUID that one host owns", fix, unknown=True)
     return None
 
 
@@ -70,8 +75,7 @@ def expected(cluster: Cluster, pair: Pair) -> Evidence | None:
             raise MissingFact(gap.source, f"{name}: {gap.reason}", name)
         if cluster.topology.unclear(name):
             raise MissingFact(SOURCE, f"{name}: a Mac on one of its ports is not identified")
-    free = " to ".join(_free(cluster, name) for name in (pair.a, pair.b))
-    fix = Fix(FixKind.RECABLE, f"cable {free}; if a cable is there, re-seat or replace it")
+    fix = _cable_fix({name: _free(cluster, name) for name in (pair.a, pair.b)})
     return Evidence(SOURCE, "no cable between them", "a cable", fix)
 
 
@@ -85,12 +89,22 @@ def _expected_pairs(expect: Expect, hosts: tuple[str, ...]) -> frozenset[frozens
     return frozenset(pairs)
 
 
-def _free(cluster: Cluster, host: str) -> str:
+def _cable_fix(free: Mapping[str, str | None]) -> Fix:
+    full = [host for host, port in free.items() if port is None]
+    if full:
+        return Fix(FixKind.NONE, f"no port is free on {' and '.join(full)}: expect a ring or links")
+    text = f"cable {' to '.join(map(str, free.values()))}; if a cable is there, re-seat it"
+    return Fix(FixKind.RECABLE, text)
+
+
+def _free(cluster: Cluster, host: str) -> str | None:
+    """Name a free port, if there is a choice not the one beside Ethernet."""
     free = [p for p in cluster.topology.ports[host] if p.connected is False]
     if not free:
-        return f"{host} (no free port)"
-    where = f" ({free[0].position})" if free[0].position else ""
-    return f"{host} receptacle {free[0].receptacle}{where}"
+        return None
+    best = min(free, key=lambda p: (p.receptacle == BESIDE_ETHERNET, p.receptacle))
+    where = f" ({best.position})" if best.position else ""
+    return f"{host} receptacle {best.receptacle}{where}"
 
 
 @check(

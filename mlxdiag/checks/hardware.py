@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxdiag.checks.subject import End, rdma_link
+from mlxdiag.checks.subject import BESIDE_ETHERNET, End, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
 from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
@@ -10,8 +10,6 @@ from mlxdiag.ports import TB5_GBPS
 from mlxdiag.readings import HostFacts, need
 
 STUDIOS_TB5 = frozenset({"Mac15,14", "Mac16,9", "Mac17,14", "Mac17,15"})
-BESIDE_ETHERNET = 1
-"""Receptacle 1 is the one beside the Ethernet socket (read on Mac15,14; likely on the others)."""
 
 
 @check(

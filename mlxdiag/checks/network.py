@@ -109,7 +109,7 @@ def link_local(cluster: Cluster, end: End) -> Evidence | None:
     needs=("network-ipv4",),
 )
 def subnet(cluster: Cluster, link: Link) -> Evidence | None:
-    """Without it neither ring nor the RDMA connection finds the far end over this cable."""
+    """Without it ring does not find the far end over this cable, and RDMA may not (inferred)."""
     for end in link.ends:
         need(end.net)
     if not all(end.ipv4 for end in link.ends):

@@ -37,11 +37,11 @@ _SWITCH = Fix(
 def stack_wedged(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """A verbs call that never returns sits in the kernel: retrying makes it worse (exo#1712)."""
     rdma_host(cluster, host.host.name)
+    if not host.reached:
+        raise MissingFact("ibv_devinfo", host.access.reason, host.host.name)
     for fact in (host.ibv_devices, host.ibv_devinfo):
         if isinstance(fact, Gap) and fact.outcome in (Outcome.TIMEOUT, Outcome.NOT_STARTED):
             return Evidence(fact.source, fact.reason, "an answer within seconds")
-    if not host.reached:
-        raise MissingFact("ibv_devinfo", host.access.reason, host.host.name)
     return None
 
 
@@ -161,7 +161,7 @@ def host_ports(cluster: Cluster, host: HostFacts) -> Evidence | None:
         return None
     all_up = len(far_up) == len(ends)
     seen = (
-        f"all {len(ends)} cabled ports are PORT_DOWN while"
+        f"{'both' if len(ends) == 2 else f'all {len(ends)}'} cabled ports are PORT_DOWN while"
         f" {'all' if all_up else len(far_up)} of their far ends"
         f" {'is' if len(far_up) == 1 and not all_up else 'are'} PORT_ACTIVE"
     )

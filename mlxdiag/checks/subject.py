@@ -13,6 +13,10 @@ RDMA_MACOS = (26, 2)
 """First macOS with RDMA over Thunderbolt (TN3205)."""
 
 
+BESIDE_ETHERNET = 1
+"""Receptacle 1 is the one beside the Ethernet socket (read on Mac15,14; likely on the others)."""
+
+
 @dataclass(frozen=True)
 class End:
     """One end of a link: its own port and the far one."""

@@ -96,19 +96,26 @@ def macos_expected(cluster: Cluster, host: HostFacts) -> Evidence | None:
     "versions-mlx-present",
     title="the host's Python has MLX",
     per="host",
-    severity=Severity.WARNING,
     fix=Fix(FixKind.RUN, "set `python:` in the inventory to the interpreter that has mlx"),
 )
 def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
-    """No rank can start without it; a shell over ssh does not see your interactive PATH."""
+    """No rank can start without it; a shell over ssh does not see your interactive PATH.
+
+    Where the inventory names no interpreter, python3 was asked: that it lacks MLX says little.
+    """
     del cluster
+    named = host.host.python is not None
+    severity = None if named else Severity.WARNING
     fact = host.mlx_runtime
     if isinstance(fact, Gap) and host.reached and fact.outcome is not Outcome.NOT_RECORDED:
-        return Evidence("mlx_runtime", fact.reason, "a Python with mlx", unknown=True)
+        return Evidence(
+            "mlx_runtime", fact.reason, "a Python with mlx", unknown=True, severity=severity
+        )
     runtime = need(fact)
     if runtime.mlx is not None:
         return None
-    return Evidence("mlx_runtime", f"{runtime.executable}: {runtime.error}", "a Python with mlx")
+    seen = f"{runtime.executable}: {runtime.error}"
+    return Evidence("mlx_runtime", seen, "a Python with mlx", unknown=not named, severity=severity)
 
 
 @check(
@@ -180,6 +187,9 @@ def _build(host: HostFacts) -> str:
 
 
 def _mlx(host: HostFacts) -> str | None:
+    """Read the version; where nobody named the interpreter, a missing answer is no answer."""
+    if isinstance(host.mlx_runtime, Gap) and host.reached and host.host.python is None:
+        return None
     return need(host.mlx_runtime).mlx
 
 

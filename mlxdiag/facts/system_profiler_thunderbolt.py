@@ -96,7 +96,7 @@ class Item:
             return "display"
         if words & _DOCKS or self.items or self.downstream > 1:
             return "dock"
-        if words & _STORES:
+        if (words | set((self.vendor or "").lower().split())) & _STORES:
             return "storage"
         return "dock" if (self.vendor or "").lower().startswith("caldigit") else "unknown"
 

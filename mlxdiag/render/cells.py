@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mlxdiag.finding import Status
+from mlxdiag.finding import Finding, Status
 from mlxdiag.ladder import LinkState
 from mlxdiag.ports import Port
 from mlxdiag.readings import Gap
@@ -23,6 +23,7 @@ WORDS = {
     "network-interface-active": "idle",
     "network-bridge": "bridge",
     "network-ipv4": "no IP",
+    "network-link-local": "169.254",
     "network-subnet": "subnet",
     "rdma-stack-wedged": "hangs",
     "rdma-enabled": "off",
@@ -80,7 +81,7 @@ def _of(state: LinkState, port: Port) -> Cell:
     if here.usable is False:
         failed = [f for f in state.at(port) if f.id in here.blockers and f.status is Status.FAIL]
         roots = [f.root for f in failed]
-        own = [r for r in roots if port.host in (r.subject.host, _far_host(r.subject.far))]
+        own = [root for root in roots if _is_own(root, state, port)]
         if not own:
             return Cell("far", port.name)
         return Cell("bad", port.name, WORDS.get(own[0].id, ""))
@@ -89,8 +90,15 @@ def _of(state: LinkState, port: Port) -> Cell:
     return Cell("unknown", port.name)
 
 
-def _far_host(subject: object) -> str | None:
-    return getattr(subject, "host", None)
+def _is_own(root: Finding, state: LinkState, port: Port) -> bool:
+    """Whether a cause lies at this end: of a link, at both, or at the end that is blind."""
+    if root.id == "cabling-both-ends":
+        return not state.link.sees(port)
+    subject = root.subject
+    hosts = {subject.host}
+    if subject.kind in ("link", "pair") and subject.far is not None:
+        hosts.add(subject.far.host)
+    return port.host in hosts
 
 
 def _near(state: LinkState, host: str) -> Port:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlxdiag.finding import Finding, Severity, Status
-from mlxdiag.report import Report
+from mlxdiag.report import LEVELS, Report
 
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.ASCII)
 
@@ -125,12 +125,12 @@ def groups(report: Report) -> tuple[Group, ...]:
     """Fold the causes of a report."""
     alike: dict[tuple[object, ...], list[Finding]] = {}
     for cause in report.causes:
-        alike.setdefault(_likeness(report, cause), []).append(cause)
+        alike.setdefault(_likeness(cause), []).append(cause)
     return tuple(
         Group(
             tuple(causes),
             tuple(f for cause in causes for f in report.consequences(cause)),
-            report.severity(causes[0]),
+            max((report.severity(cause) for cause in causes), key=LEVELS.__getitem__),
         )
         for causes in alike.values()
     )
@@ -140,7 +140,7 @@ VARYING = frozenset({"network-link-local", "network-subnet", "gid-ipv4-mapped", 
 """What is observed differs from port to port and says nothing new."""
 
 
-def _likeness(report: Report, cause: Finding) -> tuple[object, ...]:
+def _likeness(cause: Finding) -> tuple[object, ...]:
     seen = cause.evidence.observed if cause.evidence and cause.id not in VARYING else ""
     text = cause.fix.text if cause.fix else ""
-    return (cause.id, cause.status, report.severity(cause), seen, text)
+    return (cause.id, cause.status, seen, text)

@@ -41,7 +41,7 @@ def document(report: Report) -> Object:
         "hosts": [_host(report, facts) for facts in report.cluster.facts],
         "links": [_link(state) for state in report.links],
         "matrix": {"hosts": list(hosts), "devices": [list(map(_cell, row)) for row in wiring]},
-        "checks": [_finding(finding) for finding in report.findings],
+        "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [],
         "recommendation": _recommendation(report),
         "summary": report.summary,
@@ -142,7 +142,8 @@ def _subject(subject: Subject) -> Object:
     return shown
 
 
-def _finding(finding: Finding) -> Object:
+def _finding(report: Report, finding: Finding) -> Object:
+    cause = report.blocker(finding)
     return {
         "id": finding.id,
         "area": finding.check.area,
@@ -154,7 +155,7 @@ def _finding(finding: Finding) -> Object:
         "reason": finding.reason or None,
         "fix": _fix(finding.fix),
         "docs": finding.check.docs,
-        "blocked_by": finding.blocked_by.key if finding.blocked_by else None,
+        "blocked_by": cause.key if cause else None,
     }
 
 

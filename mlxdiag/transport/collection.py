@@ -8,6 +8,7 @@ lane is not held to a deadline before that lane is through: its commands may be 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -32,6 +33,10 @@ RELEASED_S = 1.0
 
 ANSWER_S = 1.0
 """How long a host may take to say what is left of a command that was given up."""
+
+
+LAST_WORDS_S = 0.5
+"""What an interrupted collection gets, to bring in the output of commands that have ended."""
 
 
 class _Step(Enum):
@@ -90,6 +95,7 @@ class Collection:
         self._ended: dict[str, float] = {}
         self._terminated: dict[str, float] = {}
         self._drain: asyncio.TimerHandle | None = None
+        self._stopping = False
         for lane in self._lanes:
             self._await_command(lane)
         self._finish_if_complete()
@@ -128,6 +134,16 @@ class Collection:
                     self._advance(lane, len(lane.commands))
                 case _:
                     pass
+
+    async def wind_up(self) -> None:
+        """End what runs and take what comes of it for a moment: results may wait behind it."""
+        self._stopping = True
+        self._stop_timers()
+        for lane in self._lanes:
+            if lane.pid is not None and not lane.through:
+                self._send(f"TERM {lane.pid} {lane.number}\n".encode())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._done), LAST_WORDS_S)
 
     def lost(self, why: str) -> None:
         """Close the books: the session is gone, and no more will arrive."""
@@ -169,6 +185,8 @@ class Collection:
 
     def _arm(self, lane: _Lane, seconds: float) -> None:
         lane.stop_timer()
+        if self._stopping:
+            return
         lane.timer = self._loop.call_later(seconds, self._late, lane)
 
     def _late(self, lane: _Lane) -> None:
@@ -268,6 +286,8 @@ class Collection:
     ) -> None:
         """Make the capture, unless the command was given up before."""
         name, now = command.name, self._clock()
+        if self._stopping and outcome is not Outcome.EXITED:
+            outcome, detail, exit_status, signal = Outcome.INTERRUPTED, "", None, None
         ended = self._terminated.get(name) or self._ended.get(name, now)
         began = self._began.get(name, ended)
         argv = shell.argv(command, self._python)

@@ -72,6 +72,9 @@ class LocalTransport:
         transport = await _start(child, program)
         try:
             await collection.finished()
+        except asyncio.CancelledError:
+            await collection.wind_up()
+            raise
         finally:
             child.cut()
             await _end(child, transport)

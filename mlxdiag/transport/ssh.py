@@ -141,7 +141,7 @@ class SshTransport:
             way = self._way(host)
             argv = way.argv
         except (asyncssh.Error, OSError, ValueError) as error:
-            access(Outcome.NOT_STARTED, f"ssh configuration: {error}")
+            access(Outcome.SSH_CONFIG, f"ssh configuration: {error}")
             return
         try:
             connection = await self._connect(host, way, peer)
@@ -258,7 +258,10 @@ async def _session(
             collection.lost(f"no session: {refused}")
         elif opening.done():
             channel = opening.result()
-        await finished
+        await asyncio.wait((finished,))
+    except asyncio.CancelledError:
+        await collection.wind_up()
+        raise
     finally:
         session.collection = None
         await _drop(opening, finished)

@@ -278,7 +278,7 @@ def test_a_key_with_a_passphrase_is_not_asked_for(place: Place) -> None:
 def test_a_configuration_that_cannot_be_read(place: Place) -> None:
     (place.home / ".ssh" / "config").write_text("Port many\n")
     outcome, detail = access(asyncio.run(ask(Host("h", "127.0.0.1"))))
-    assert outcome is Outcome.NOT_STARTED
+    assert outcome is Outcome.SSH_CONFIG
     assert "ssh configuration" in detail
 
 
