@@ -45,7 +45,7 @@ class Command:
     name: str
     argv: tuple[str, ...]
     deadline_s: float = 10.0
-    lane: str = "quick"
+    lane: str = "main"
     exclusive: bool = False
 
 

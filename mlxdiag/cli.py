@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -189,11 +191,19 @@ def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float |
 
     if save is not None:
         recording.check_target(save)
+    reading = Thread(target=_load_reader)
+    reading.start()
     with progress([host.name for host in inventory.hosts]) as on_state:
         found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
+    reading.join()
     if save is not None:
         recording.save(found, save)
     return found
+
+
+def _load_reader() -> None:
+    """Load what will read the answers, while the hosts are asked."""
+    from mlxdiag import report  # noqa: F401, PLC0415
 
 
 def _report(
@@ -209,6 +219,8 @@ def _report(
 
 def _wanted(only: list[str] | None, skip: list[str] | None) -> Callable[[Finding], bool]:
     """Build the filter of --only and --skip; refuse names that no check and no area has."""
+    if not only and not skip:
+        return lambda _finding: True
     from mlxdiag.checks import AREAS, CHECKS  # noqa: PLC0415
     from mlxdiag.recommend import EXPECTED  # noqa: PLC0415
 
@@ -278,7 +290,11 @@ def _write(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command line: known errors give 2, anything unforeseen a traceback and 4."""
+    """Run the command line: known errors give 2, anything unforeseen a traceback and 4.
+
+    Garbage is collected rarely: what a run makes, it keeps until it prints it.
+    """
+    gc.set_threshold(50_000, 20, 20)
     try:
         app()
     except MlxdiagError as error:

@@ -131,13 +131,15 @@ class Topology:
 
     def matrix(self, links: Collection[Link]) -> tuple[tuple[Cell, ...], ...]:
         """Build MLX's device matrix from those links whose two ends have a device."""
-        return tuple(
-            tuple(self._cell(one, other, links) for other in self.hosts) for one in self.hosts
-        )
+        rank = {host: index for index, host in enumerate(self.hosts)}
+        rows: list[list[Cell]] = [[None] * len(rank) for _ in rank]
+        for pair in self._by_pair:
+            one, other = pair
+            rows[rank[one]][rank[other]] = self._cell(one, other, links)
+            rows[rank[other]][rank[one]] = self._cell(other, one, links)
+        return tuple(map(tuple, rows))
 
     def _cell(self, one: str, other: str, links: Collection[Link]) -> Cell:
-        if one == other:
-            return None
         wired = [
             link
             for link in self.between(one, other)

@@ -66,7 +66,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cluster",
         "errors",
         "finding",
-        "inventory",
         "ports",
         "readings",
         "topology",
@@ -91,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "readings",
     },
-    "checks.subject": {"cluster", "finding", "ports", "topology"},
+    "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
         "checks",
@@ -201,7 +200,7 @@ FENCES: dict[str, set[str]] = {
     "signal": {"live", "ringsearch"},
     "socket": {"transport.ssh"},
     "sys": {"cli", "progress"},
-    "threading": {"ringsearch"},
+    "threading": {"cli", "ringsearch"},
     "time": {"fanout", "live"},
 }
 """Package -> modules that may import it. Of the standard library, what is not here is free."""

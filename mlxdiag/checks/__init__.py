@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 from mlxdiag.checks import access, cabling, gid, hardware, network, rdma, versions
-from mlxdiag.checks.subject import End, Pair
+from mlxdiag.checks.subject import End, Pair, expected_pairs
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
 from mlxdiag.finding import (
@@ -77,7 +76,7 @@ def _subjects(cluster: Cluster) -> Mapping[str, list[Any]]:
         "host": list(cluster.facts),
         "port": [ends[p.host, p.receptacle] for p in ports if (p.host, p.receptacle) in ends],
         "link": list(links),
-        "pair": [Pair(a, b) for a, b in combinations(cluster.topology.hosts, 2)],
+        "pair": list(expected_pairs(cluster.inventory.expect, cluster.topology.hosts)),
         "cluster": [cluster],
     }
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from itertools import pairwise
 
 from mlxdiag.checks.subject import BESIDE_ETHERNET, Pair, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
-from mlxdiag.inventory import Expect
+from mlxdiag.finding import Evidence, Fix, FixKind, Severity, check
 from mlxdiag.ports import TB5_GBPS
 from mlxdiag.readings import Gap, HostFacts, need
 from mlxdiag.topology import Link
@@ -62,11 +59,6 @@ def peers_listed(cluster: Cluster, host: HostFacts) -> Evidence | None:
 )
 def expected(cluster: Cluster, pair: Pair) -> Evidence | None:
     """What `expect: topology:` says: a full mesh, a ring in the order of hosts, or these links."""
-    wanted = _expected_pairs(cluster.inventory.expect, cluster.topology.hosts)
-    if not wanted:
-        raise SkipCheck("the inventory expects no topology")
-    if frozenset((pair.a, pair.b)) not in wanted:
-        raise SkipCheck("not an expected pair")
     if cluster.topology.between(pair.a, pair.b):
         return None
     for name in (pair.a, pair.b):
@@ -77,16 +69,6 @@ def expected(cluster: Cluster, pair: Pair) -> Evidence | None:
             raise MissingFact(SOURCE, f"{name}: a Mac on one of its ports is not identified")
     fix = _cable_fix({name: _free(cluster, name) for name in (pair.a, pair.b)})
     return Evidence(SOURCE, "no cable between them", "a cable", fix)
-
-
-@lru_cache(maxsize=1)
-def _expected_pairs(expect: Expect, hosts: tuple[str, ...]) -> frozenset[frozenset[str]]:
-    pairs = {frozenset(link) for link in expect.links}
-    if expect.topology == "mesh":
-        pairs |= {frozenset((a, b)) for a in hosts for b in hosts if a != b}
-    if expect.topology == "ring" and len(hosts) > 1:
-        pairs |= {frozenset(p) for p in pairwise((*hosts, hosts[0]))}
-    return frozenset(pairs)
 
 
 def _cable_fix(free: Mapping[str, str | None]) -> Fix:

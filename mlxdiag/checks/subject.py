@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import SkipCheck
+from mlxdiag.inventory import Expect
 from mlxdiag.ports import Port
 from mlxdiag.topology import Link
 
@@ -36,6 +38,18 @@ class Pair:
 
     a: str
     b: str
+
+
+def expected_pairs(expect: Expect, hosts: tuple[str, ...]) -> tuple[Pair, ...]:
+    """List the pairs that `expect: topology:` wants cabled, in inventory order."""
+    wanted = set(expect.links)
+    if expect.topology == "mesh":
+        wanted |= set(combinations(hosts, 2))
+    if expect.topology == "ring" and len(hosts) > 1:
+        wanted |= set(pairwise((*hosts, hosts[0])))
+    place = {host: index for index, host in enumerate(hosts)}
+    found = {(min(p), max(p)) for p in ((place[a], place[b]) for a, b in wanted) if p[0] != p[1]}
+    return tuple(Pair(hosts[a], hosts[b]) for a, b in sorted(found))
 
 
 def rdma_host(cluster: Cluster, host: str) -> None:

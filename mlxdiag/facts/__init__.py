@@ -27,10 +27,11 @@ COMMANDS: tuple[Command, ...] = (
     networksetup_hardwareports.COMMAND,
     networksetup_serviceorder.COMMAND,
     ifconfig.COMMAND,
+    mlx_runtime.COMMAND,
     ibv_devices.COMMAND,
     ibv_devinfo.COMMAND,
-    mlx_runtime.COMMAND,
     system_profiler_thunderbolt.COMMAND,
 )
-"""Everything that is asked of a host. The lanes' bytes arrive in this order, so the lane that is
-usually the slowest comes last."""
+"""Everything that is asked of a host. system_profiler, which takes seconds, runs beside the others;
+they take turns, because a lane of its own would cost a host more than most of them take. The verbs
+are the last in line: one that hangs holds up nobody."""

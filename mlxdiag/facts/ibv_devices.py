@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 
-COMMAND = Command("ibv_devices", ("ibv_devices",), 10, lane="verbs", exclusive=True)
+COMMAND = Command("ibv_devices", ("ibv_devices",), 10, exclusive=True)
 
 NO_DEVICES = "No IB devices found"
 """What libibverbs' tools say, on stderr, when the list is empty; some reports show it here too."""

@@ -13,7 +13,7 @@ from mlxdiag.errors import ParseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMAND = Command("ibv_devinfo", ("ibv_devinfo", "-v"), 15, lane="verbs", exclusive=True)
+COMMAND = Command("ibv_devinfo", ("ibv_devinfo", "-v"), 15, exclusive=True)
 
 _COMPLAINT = re.compile(
     r"No IB devices found$|Failed to (?:open|query) |IB device '.*' wasn't found"

@@ -48,7 +48,7 @@ print(json.dumps(said), flush=True)
 so that no shell and no template on its way can change it. It sees what a launched rank would see,
 a user's own site-packages too, but nothing from the folder it happens to start in."""
 
-COMMAND = Command("mlx_runtime", ("{python}", "-c", SOURCE), 30, lane="python")
+COMMAND = Command("mlx_runtime", ("{python}", "-c", SOURCE), 30)
 
 _MARK = '{"mlxdiag":'
 

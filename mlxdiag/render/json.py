@@ -18,9 +18,24 @@ Object = dict[str, Any]
 
 
 def render(report: Report, style: Style) -> str:
-    """One document, sorted keys, two spaces; the style changes nothing."""
+    """One document, sorted keys, an element a line; the style changes nothing.
+
+    Only the two outer levels are broken into lines: that is readable, diffable, and a tenth of the
+    time that `indent` takes, which the C encoder does not know.
+    """
     del style
-    return json.dumps(document(report), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    keys = sorted(document(report).items())
+    return "{\n" + ",\n".join(f"  {_line(key)}: {_spread(value)}" for key, value in keys) + "\n}\n"
+
+
+def _spread(value: object) -> str:
+    if isinstance(value, list) and value:
+        return "[\n    " + ",\n    ".join(map(_line, value)) + "\n  ]"
+    return _line(value)
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def document(report: Report) -> Object:

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import re
 import socket
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +54,38 @@ _BY_ERRNO = {
 class _Key:
     private: asyncssh.SSHKey
     certificate: asyncssh.SSHCertificate | None
+
+
+_LITERAL = re.compile(r"\s*host\s+([\w.:-]+(?:\s+[\w.:-]+)*)\s*", re.ASCII | re.IGNORECASE)
+_INCLUDE = re.compile(r"\s*include\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
+
+
+class _Configuration:
+    """The ssh configuration, cut at its conditions.
+
+    asyncssh reads the whole file for every host: 25 ms where it names 1000 of them. A block whose
+    `Host` line has plain names only says nothing about any other host, so those are left out.
+    A file with an `Include` is left whole: its blocks may end inside another file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._blocks: list[tuple[frozenset[str] | None, str]] = []
+        names: frozenset[str] | None = None
+        lines: list[str] = []
+        told = _lines(path)
+        whole = any(_INCLUDE.match(line) for line in told)
+        for line in told:
+            if not whole and _CONDITION.match(line):
+                self._blocks.append((names, "".join(lines)))
+                literal = _LITERAL.fullmatch(line)
+                names, lines = frozenset(literal[1].split()) if literal else None, []
+            lines.append(f"{line}\n")
+        self._blocks.append((names, "".join(lines)))
+
+    def of(self, address: str) -> str:
+        """Give the lines that may matter for a host."""
+        return "".join(t for names, t in self._blocks if names is None or address in names)
 
 
 class _Trust:
@@ -116,6 +149,7 @@ class SshTransport:
     ) -> None:
         self._timeout_s = connect_timeout_s
         self._config: Any = [str(config)] if config else ()
+        self._configuration = _Configuration(config or Path("~/.ssh/config").expanduser())
         self._trust = _Trust()
 
     async def collect(
@@ -155,15 +189,22 @@ class SshTransport:
             await _close(connection)
 
     def _way(self, host: Host) -> _Way:
-        options = asyncssh.SSHClientConnectionOptions(
-            host=host.address, config=self._config, client_keys=None, **_said(host), **_QUIET
-        )
+        options = self._options(host)
         files = _known_hosts_files(options)
         wanted, strict = _key_files(host, options)
         loaded = {path: self._trust.key(path) for path in wanted}
         unusable = tuple(why for why in loaded.values() if isinstance(why, str)) if strict else ()
         keys = tuple(key for key in loaded.values() if isinstance(key, _Key))
         return _Way(options, files, self._trust.known_hosts(files), keys, unusable)
+
+    def _options(self, host: Host) -> asyncssh.SSHClientConnectionOptions:
+        """Read what the configuration says of the host; in error, from the file the user knows."""
+        with tempfile.NamedTemporaryFile("w", prefix="mlxdiag-", encoding="utf-8") as file:
+            file.write(self._configuration.of(host.address))
+            file.flush()
+            with suppress(asyncssh.ConfigParseError):
+                return _read_options(host, [file.name])
+        return _read_options(host, self._config)
 
     async def _connect(self, host: Host, way: _Way, peer: _Peer) -> asyncssh.SSHClientConnection:
         """Connect. The configuration was read for `way`; only a jump host needs it again."""
@@ -179,6 +220,12 @@ class SshTransport:
             login_timeout=self._timeout_s,
             **_said(host),
         )
+
+
+def _read_options(host: Host, config: Any) -> asyncssh.SSHClientConnectionOptions:  # noqa: ANN401
+    return asyncssh.SSHClientConnectionOptions(
+        host=host.address, config=config, client_keys=None, **_said(host), **_QUIET
+    )
 
 
 class _Keys(list[asyncssh.SSHKey]):

@@ -74,4 +74,4 @@ def test_other_failures_are_no_evidence(err: bytes) -> None:
 
 
 def test_the_command_never_runs_beside_another() -> None:
-    assert (COMMAND.lane, COMMAND.exclusive, COMMAND.deadline_s) == ("verbs", True, 10)
+    assert (COMMAND.lane, COMMAND.exclusive, COMMAND.deadline_s) == ("main", True, 10)

@@ -291,4 +291,4 @@ def test_facts_can_be_put_into_sets() -> None:
 
 
 def test_the_command_never_runs_beside_another() -> None:
-    assert (COMMAND.lane, COMMAND.exclusive, COMMAND.deadline_s) == ("verbs", True, 15)
+    assert (COMMAND.lane, COMMAND.exclusive, COMMAND.deadline_s) == ("main", True, 15)

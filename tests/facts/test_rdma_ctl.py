@@ -39,4 +39,4 @@ def test_anything_but_the_word_is_refused(out: bytes) -> None:
 
 def test_the_command_only_asks() -> None:
     assert COMMAND.argv == ("rdma_ctl", "status")
-    assert COMMAND.lane == "quick"
+    assert COMMAND.lane == "main"

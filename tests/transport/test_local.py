@@ -63,7 +63,7 @@ def collect(*commands: Command, python: str | None = None) -> dict[str, Capture]
     return captures
 
 
-def sh(name: str, text: str, deadline_s: float = 10.0, lane: str = "quick") -> Command:
+def sh(name: str, text: str, deadline_s: float = 10.0, lane: str = "main") -> Command:
     return Command(name, ("sh", "-c", text), deadline_s, lane)
 
 
