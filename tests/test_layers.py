@@ -200,6 +200,8 @@ FENCES: dict[str, set[str]] = {
     "signal": {"live", "ringsearch"},
     "socket": {"transport.ssh"},
     "sys": {"cli", "progress"},
+    "tempfile": {"transport.ssh"},
+    "tempfile": {"transport.ssh"},
     "threading": {"cli", "ringsearch"},
     "time": {"fanout", "live"},
 }
@@ -208,7 +210,7 @@ FENCES: dict[str, set[str]] = {
 CLOSED = {
     "concurrent", "ctypes", "fileinput", "getpass", "glob", "http", "importlib", "locale",
     "multiprocessing", "platform", "pty", "pwd", "random", "runpy", "select", "selectors",
-    "socketserver", "subprocess", "tempfile", "urllib", "uuid",
+    "socketserver", "subprocess", "urllib", "uuid",
 }  # fmt: skip
 """Packages that no module may import."""
 
