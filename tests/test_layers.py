@@ -201,7 +201,6 @@ FENCES: dict[str, set[str]] = {
     "socket": {"transport.ssh"},
     "sys": {"cli", "progress"},
     "tempfile": {"transport.ssh"},
-    "tempfile": {"transport.ssh"},
     "threading": {"cli", "ringsearch"},
     "time": {"fanout", "live"},
 }
