@@ -132,6 +132,7 @@ def ports(
 ) -> None:
     """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
     wanted = _wanted(only, skip)
+    _check_output(output)
     if replay is not None:
         recording = _replayed(replay, inventory, hosts, save)
     else:
@@ -164,12 +165,22 @@ def schema() -> None:
     sys.stdout.write((Path(__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
 
 
+def _check_output(output: Path | None) -> None:
+    """Refuse a place for the report before any host is asked."""
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        raise MlxdiagError(f"{output}: not a file in a folder that exists")
+
+
 def _inventory(path: Path | None, hosts: str | None) -> Inventory:
     from mlxdiag import inventory  # noqa: PLC0415
 
     if path is not None and hosts is not None:
         raise typer.BadParameter("give --inventory or --hosts, not both")
-    return inventory.from_hosts(hosts) if hosts else inventory.load(path or DEFAULT_INVENTORY)
+    return (
+        inventory.from_hosts(hosts)
+        if hosts is not None
+        else inventory.load(path or DEFAULT_INVENTORY)
+    )
 
 
 def _replayed(
@@ -187,22 +198,27 @@ def _replayed(
 
 def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float | None) -> Recording:
     from mlxdiag import live, recording  # noqa: PLC0415
+    from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
     if save is not None:
         recording.check_target(save)
-    reading = Thread(target=_load_reader)
-    reading.start()
-    with progress([host.name for host in inventory.hosts]) as on_state:
+    loading = Thread(target=_load_reader)
+    with progress([host.name for host in inventory.hosts]) as show:
+
+        def on_state(host: str, state: State) -> None:
+            show(host, state)
+            if state is State.COLLECTING and loading.ident is None:
+                loading.start()
+
         found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
-    reading.join()
     if save is not None:
         recording.save(found, save)
     return found
 
 
 def _load_reader() -> None:
-    """Load what will read the answers, while the hosts are asked."""
+    """Load what will read the answers, once the first host is at work on them."""
     from mlxdiag import report  # noqa: F401, PLC0415
 
 
@@ -271,10 +287,11 @@ def _style(*, verbose: bool, no_color: bool) -> Style:
     dumb = os.environ.get("TERM") == "dumb"
     plain = no_color or bool(os.environ.get("NO_COLOR")) or dumb or not sys.stdout.isatty()
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG")  # LC_CTYPE: PEP 538 sets it
     return Style(
         width=max(40, shutil.get_terminal_size((100, 24)).columns),
         color=not plain,
-        unicode=encoding.startswith("utf"),
+        unicode=encoding.startswith("utf") and locale not in ("C", "POSIX"),
         verbose=verbose,
     )
 

@@ -50,6 +50,8 @@ async def _record(
             alarm.cancel()
         loop.remove_signal_handler(signal.SIGINT)
         loop.remove_signal_handler(signal.SIGTERM)
+        if ended:  # a second Ctrl-C must not cost the report of what the first one left
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     return Recording(
         inventory=inventory,
         hosts=hosts,

@@ -71,6 +71,8 @@ def save(recording: Recording, path: Path) -> None:
 
 def load(path: Path) -> Recording:
     """Read what `save` wrote; raise RecordingError naming the file that is wrong."""
+    if path.is_dir() and not (path / "recording.json").is_file():
+        raise RecordingError(f"{path}: not a recording: it has no recording.json")
     try:
         files = _folder(path) if path.is_dir() else _untar(path)
     except (OSError, EOFError, tarfile.TarError) as error:
