@@ -1,0 +1,243 @@
+"""Gang: a plan -> what every rank said. Starts all ranks, feeds their leases, ends them all.
+
+Rank 0 is started first: the others find it listening (mlx ring.cpp and tcp.cpp retry for some
+seconds only). The first abnormal end of one rank ends all: survivors would wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mlxdiag.inventory import Host
+from mlxdiag.probe.plan import Plan, RankPlan
+from mlxdiag.transport.shell import interpreter, quote
+from mlxdiag.transport.talk import Ears, NoTalkError, Talk, Talker
+
+KERNEL = Path(__file__).with_name("kernel.py")
+LEASE_EVERY_S = 1.0
+VICTIMS_S = 1.5
+"""How long the others may still say what they see, once one rank has ended abnormally."""
+
+BOOT = (
+    "import os,sys;sys.path[:]=[p for p in sys.path if p];"
+    's=b"".join(iter(lambda:os.read(0,1) or os._exit(0),bytes(1)));'
+    'g=dict(__name__="supervisor");exec(compile(s,"mlxdiag-kernel","exec"),g);g["supervise"](s)'
+)
+"""Reads the kernel from stdin up to a NUL and runs it; what follows on stdin is the kernel's."""
+
+End = Literal["done", "failed", "deadline", "interrupted"]
+Event = dict[str, Any]
+
+
+@dataclass
+class RankLog:
+    """Everything one rank said, `at` in seconds of the run; `noise` is what was not ours."""
+
+    rank: int
+    host: str
+    events: list[Event] = field(default_factory=list)
+    noise: list[str] = field(default_factory=list)
+    lost: str = ""
+
+    def last(self, kind: str) -> Event | None:
+        """Return the latest event of a kind."""
+        return next((e for e in reversed(self.events) if e["ev"] == kind), None)
+
+
+@dataclass(frozen=True)
+class GangRun:
+    """How a launch ended. `overdue` are the ranks that did not pass a phase in its time."""
+
+    logs: tuple[RankLog, ...]
+    end: End
+    seconds: float
+    overdue: tuple[int, ...] = ()
+    phase: str = ""
+    left: tuple[str, ...] = ()
+
+
+async def run(
+    plan: Plan,
+    talker_for: Callable[[Host], Talker],
+    *,
+    stop: asyncio.Event | None = None,
+    on_event: Callable[[int, Event], None] = lambda _rank, _event: None,
+) -> GangRun:
+    """Launch the plan and see it through; nothing that was started stays on any host."""
+    gang = _Gang(plan, talker_for, on_event)
+    try:
+        end = await gang.see_through(stop or asyncio.Event())
+    finally:
+        await gang.dismiss()
+    left = await gang.verify()
+    return GangRun(
+        tuple(m.log for m in gang.members), end, gang.clock(), gang.overdue, gang.phase, left
+    )
+
+
+class _Member:
+    """One rank as the controller sees it."""
+
+    def __init__(self, gang: _Gang, plan: RankPlan) -> None:
+        self.gang, self.plan = gang, plan
+        self.log = RankLog(plan.rank, plan.host.name)
+        self.talk: Talk | None = None
+        self.phase = "spawn"
+        self.due = float("inf")
+        self.over = False
+        self._rest = b""
+
+    @property
+    def well(self) -> bool:
+        """Whether it went all the way."""
+        ended = self.log.last("exit")
+        return self.log.last("done") is not None and (ended or {}).get("status") == 0
+
+    def hear(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        prefix = self.gang.plan.nonce.encode() + b" "
+        if not line.startswith(prefix):
+            self.log.noise.append(line.decode("utf-8", "replace"))
+            return
+        event: Event = json.loads(line[len(prefix) :])
+        event["at"] = self.gang.clock()
+        self.log.events.append(event)
+        if event["ev"] == "phase":
+            self.phase = event["phase"]
+            self.due = event["at"] + event["deadline_s"]
+        elif event["ev"] in ("exit", "done"):
+            self.due = float("inf")
+        self.gang.on_event(self.plan.rank, event)
+        if event["ev"] in ("fail", "exit"):
+            self._end()
+
+    def hear_error(self, data: bytes) -> None:
+        self.log.noise.append(data.decode("utf-8", "replace"))
+
+    def hear_end(self, why: str) -> None:
+        if self.log.last("exit") is None:
+            self.log.lost = why
+        self._end()
+
+    def _end(self) -> None:
+        self.over = True
+        self.gang.changed.set()
+
+
+class _Gang:
+    def __init__(
+        self,
+        plan: Plan,
+        talker_for: Callable[[Host], Talker],
+        on_event: Callable[[int, Event], None],
+    ) -> None:
+        self.plan, self.talker_for, self.on_event = plan, talker_for, on_event
+        self.members = [_Member(self, rank) for rank in plan.ranks]
+        self.changed = asyncio.Event()
+        self.overdue: tuple[int, ...] = ()
+        self.phase = ""
+        self._loop = asyncio.get_running_loop()
+        self._start = self._loop.time()
+        self._source = KERNEL.read_bytes()
+
+    def clock(self) -> float:
+        return round(self._loop.time() - self._start, 6)
+
+    async def see_through(self, stop: asyncio.Event) -> End:
+        lease = asyncio.ensure_future(self._feed())
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            first, *others = self.members
+            await self._begin(first)
+            await asyncio.gather(*(self._begin(member) for member in others))
+            return await self._watch(stopped)
+        finally:
+            lease.cancel()
+            stopped.cancel()
+            await asyncio.gather(lease, stopped, return_exceptions=True)
+
+    async def _begin(self, member: _Member) -> None:
+        host = member.plan.host
+        line = f"exec {interpreter(host.python)} -c {quote(BOOT)}"
+        ears = Ears(member.hear, member.hear_error, member.hear_end)
+        member.due = self.clock() + self.plan.deadlines_s["spawn"]
+        try:
+            member.talk = await self.talker_for(host).talk(host, line, ears)
+        except NoTalkError as error:
+            member.hear_end(f"{error.outcome.value}: {error.detail}")
+            return
+        job = json.dumps(self.plan.job(member.plan)).encode()
+        member.talk.send(self._source + b"\0" + job + b"\n")
+
+    async def _feed(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_EVERY_S)
+            for member in self.members:
+                if member.talk is not None and not member.over:
+                    member.talk.send(b"k\n")
+
+    async def _watch(self, stopped: asyncio.Future[Any]) -> End:
+        while True:
+            if any(m.over and not m.well for m in self.members):
+                if not all(m.over for m in self.members):
+                    await asyncio.wait([stopped], timeout=VICTIMS_S)
+                return "failed"
+            if all(m.over for m in self.members):
+                return "done"
+            late = [m for m in self.members if self.clock() > m.due]
+            if late:
+                self.overdue = tuple(m.plan.rank for m in late)
+                self.phase = late[0].phase
+                return "deadline"
+            self.changed.clear()
+            change: asyncio.Future[Any] = asyncio.ensure_future(self.changed.wait())
+            both = {change, stopped}
+            await asyncio.wait(both, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+            if stopped.done():
+                return "interrupted"
+
+    async def dismiss(self) -> None:
+        """End everybody at once; the supervisors say how it went before they go."""
+        for member in self.members:
+            if member.talk is not None:
+                member.talk.send(b"q\n")
+        await asyncio.gather(*(m.talk.close() for m in self.members if m.talk))
+
+    async def verify(self) -> tuple[str, ...]:
+        """Ask every host whether what was started there is gone: by pid and start time."""
+        found = await asyncio.gather(*(self._left(member) for member in self.members))
+        return tuple(text for text in found if text)
+
+    async def _left(self, member: _Member) -> str:
+        spawned = member.log.last("spawn")
+        if spawned is None:
+            return ""
+        said: list[bytes] = []
+        ended = asyncio.Event()
+        ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
+        pids = {spawned["pid"]: spawned["began"], spawned["supervisor"]: spawned["supervisor_began"]}
+        line = f"exec ps -o pid=,stat=,lstart= -p {','.join(map(str, pids))}"
+        where = f"rank {member.plan.rank} on {member.plan.host.name}"
+        try:
+            talk = await self.talker_for(member.plan.host).talk(member.plan.host, line, ears)
+            await asyncio.wait_for(ended.wait(), 10)
+            await talk.close()
+        except (NoTalkError, TimeoutError) as error:
+            return f"{where}: not known: {error or 'no answer'}"
+        rows = [row.split(maxsplit=2) for row in b"".join(said).decode().splitlines()]
+        alive = [
+            pid
+            for pid, stat, began in rows
+            if pids.get(int(pid)) == began.strip() and not stat.startswith("Z")
+        ]
+        return f"{where}: still there as pid {', '.join(alive)}" if alive else ""

@@ -1,0 +1,535 @@
+"""What a host runs for a probe: a supervisor, and the rank that it starts. Stdlib and mlx only.
+
+The text of this file travels over stdin and is never a file on the host. The supervisor imports no
+mlx: it relays the rank's lines, and ends the rank when its stdin closes or its lease runs out,
+because a rank inside `init` holds the GIL and cannot look after itself. Every line to stdout is
+`<nonce> <JSON>`; the rank's events pass through the supervisor, so lines are never torn.
+
+Python 3.10 and later, Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import select
+import signal
+import subprocess
+import sys
+import time
+
+LEASE_S = 15.0
+GRACE_S = 2.0
+BEAT_S = 1.0
+ALARM_S = 5.0
+"""The controller ends an overdue run; this much later the rank ends itself, whoever is left."""
+SLICE = 1 << 20
+PLANES = 3
+"""Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
+
+
+# --- both roles ------------------------------------------------------------------------------
+
+
+def read_exactly(fd, count):
+    """Read `count` bytes of a descriptor, or fewer at its end."""
+    parts = []
+    while count:
+        part = os.read(fd, min(count, 1 << 16))
+        if not part:
+            break
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def read_line(fd):
+    """Read up to a newline without reading past it; stdin carries the lease behind it."""
+    parts = []
+    while True:
+        byte = os.read(fd, 1)
+        if byte in (b"", b"\n"):
+            return b"".join(parts)
+        parts.append(byte)
+
+
+def write_all(fd, data):
+    """Write everything, whatever the pipe takes at a time."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+# --- supervisor ------------------------------------------------------------------------------
+
+
+def supervise(source):
+    """Start the rank, relay what it says, end it when nobody wants it any more."""
+    job = json.loads(read_line(0))
+    prefix = (job["nonce"] + " ").encode()
+
+    def tell(event, **more):
+        line = json.dumps(dict(more, ev=event, rank=job["rank"])).encode()
+        write_all(1, prefix + line + b"\n")
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    scrubbed = sorted(k for k in os.environ if k.startswith(("MLX_", "JACCL_")))
+    child, events, errors = start_rank(job, source)
+    tell(
+        "spawn",
+        pid=child.pid,
+        supervisor=os.getpid(),
+        began=began(child.pid),
+        supervisor_began=began(os.getpid()),
+        scrubbed=scrubbed,
+        python=platform.python_version(),
+        executable=sys.executable,
+        load=os.getloadavg()[0],
+        node=platform.node(),
+    )
+    why = relay(child, events, errors, wake, prefix, tell, float(job.get("lease_s", LEASE_S)))
+    left = end(child)
+    drain(events, prefix, tell, is_event=True)
+    drain(errors, prefix, tell, is_event=False)
+    status = child.returncode
+    tell(
+        "exit",
+        why=why,
+        status=status if status is not None and status >= 0 else None,
+        signal=-status if status is not None and status < 0 else None,
+        left=left,
+    )
+
+
+def start_rank(job, source):
+    """Start the rank in this process group: whatever ends the group ends the rank."""
+    program, give = os.pipe()
+    events_read, events_write = os.pipe()
+    errors_read, errors_write = os.pipe()
+    boot = (
+        "import sys;sys.path[:]=[p for p in sys.path if p];"
+        f"f=open({program},'rb');s=f.read();f.close();"
+        "exec(compile(s,'mlxdiag-kernel','exec'),{'__name__':'rank'})"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MLX_", "JACCL_"))}
+    env.update(job["env"], PYTHONUNBUFFERED="1")
+    keep = (program, events_write)
+    child = subprocess.Popen(
+        [*job.get("prefix", []), sys.executable, "-c", boot],
+        stdin=subprocess.DEVNULL,
+        stdout=errors_write,
+        stderr=errors_write,
+        pass_fds=keep,
+        env=env,
+        restore_signals=True,
+    )
+    for fd in (program, events_write, errors_write):
+        os.close(fd)
+    call = f"\nrank_main(json.loads({json.dumps(job)!r}), {events_write})\n"
+    try:
+        write_all(give, source + call.encode())
+    except BrokenPipeError:
+        pass  # the interpreter ended at once: its exit status and stderr say why
+    os.close(give)
+    return child, events_read, errors_read
+
+
+def relay(child, events, errors, wake, prefix, tell, lease_s):
+    """Pass lines on until the rank ends or is to end; return why."""
+    sources = {0: b"", events: b"", errors: b"", wake: b""}
+    renewed = time.monotonic()
+    while True:
+        if child.poll() is not None:
+            return "exited"
+        left = renewed + lease_s - time.monotonic()
+        if left <= 0:
+            return "lease"
+        ready, _, _ = select.select(list(sources), [], [], min(left, 1.0))
+        for fd in ready:
+            data = os.read(fd, 1 << 16)
+            if fd == 0:
+                if not data:
+                    return "stdin"
+                renewed = time.monotonic()
+                if b"q" in data:
+                    return "asked"
+            elif fd == events:
+                if not data:
+                    del sources[events]
+                    continue
+                sources[fd] = forward(sources[fd] + data, prefix)
+            elif fd == errors:
+                if not data:
+                    del sources[errors]
+                    continue
+                sources[fd] = tell_lines(sources[fd] + data, tell)
+
+
+def forward(data, prefix):
+    """Send whole lines on; return the unfinished rest."""
+    *lines, rest = data.split(b"\n")
+    for line in lines:
+        write_all(1, prefix + line + b"\n")
+    return rest
+
+
+def tell_lines(data, tell):
+    """Send whole lines of stderr on; return the unfinished rest (mlx writes word by word)."""
+    whole, newline, rest = data.rpartition(b"\n")
+    if newline:
+        tell("stderr", text=(whole + newline).decode("utf-8", "replace"))
+    return rest
+
+
+def drain(fd, prefix, tell, *, is_event):
+    """Pass on what is left in a pipe whose writer has gone (or will not write any more)."""
+    os.set_blocking(fd, False)
+    rest = b""
+    while True:
+        try:
+            data = os.read(fd, 1 << 16)
+        except BlockingIOError:
+            return
+        if not data:
+            return
+        if is_event:
+            rest = forward(rest + data, prefix)
+        else:
+            tell("stderr", text=data.decode("utf-8", "replace"))
+
+
+def end(child):
+    """TERM, then KILL. Returns True if even that did not end it (blocked in the kernel)."""
+    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+        if child.poll() is not None:
+            return False
+        try:
+            child.send_signal(number)
+            child.wait(patience)
+        except (subprocess.TimeoutExpired, ProcessLookupError):
+            continue
+    return child.poll() is None
+
+
+def began(pid):
+    """When a process began, as ps says it: a pid alone may be used again."""
+    ran = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, check=False
+    )
+    return ran.stdout.decode("utf-8", "replace").strip()
+
+
+# --- rank ------------------------------------------------------------------------------------
+
+
+class Rank:
+    """One rank: where it is, and the lines that say so."""
+
+    def __init__(self, job, events):
+        """Keep the job and the descriptor of the supervisor's pipe."""
+        self.job, self.events = job, events
+        self.phase, self.seq = "import", 0
+
+    def tell(self, event, **more):
+        """Write one event as one line."""
+        write_all(self.events, json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n")
+
+    def enter(self, phase, **more):
+        """Announce a phase before it begins, and give it its deadline."""
+        self.phase = phase
+        seconds = self.job["deadlines"].get(phase, self.job["deadlines"]["measure"])
+        self.tell("phase", phase=phase, deadline_s=seconds, **more)
+        faulthandler.cancel_dump_traceback_later()
+        faulthandler.dump_traceback_later(max(0.5, seconds - 0.5))
+        signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_S)
+
+    def beat(self):
+        """Say every second where this rank is; silent inside `init`, which holds the GIL."""
+        while True:
+            time.sleep(BEAT_S)
+            self.tell("beat", phase=self.phase, seq=self.seq, cpu_s=time.process_time())
+
+    def fail(self, kind, text, **more):
+        """Say what is wrong and leave at once: after a failed collective the next one may hang."""
+        self.tell("fail", kind=kind, text=text, phase=self.phase, seq=self.seq, **more)
+        faulthandler.cancel_dump_traceback_later()
+        os._exit(3)
+
+
+def rank_main(job, events):
+    """Go through the phases; every way out is an event and an exit status."""
+    global faulthandler
+    import faulthandler
+    import threading
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+    rank = Rank(job, events)
+    try:
+        in_import(rank)
+        group = in_init(rank)
+        threading.Thread(target=rank.beat, daemon=True).start()
+        in_identity(rank, group)
+        if job["check"]:
+            in_check(rank, group)
+        for size in job["sizes"]:
+            in_measure(rank, group, size)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        rank.phase = "done"
+        rank.tell("done", seq=rank.seq, max_rss=max_rss())
+    except BaseException as error:
+        rank.fail("exception", f"{type(error).__name__}: {error}")
+    os._exit(0)
+
+
+def max_rss():
+    """Peak resident memory as the system counts it (KiB on Linux, bytes on macOS)."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def in_import(rank):
+    """Import mlx on the CPU device: collectives run there, and GPU hand-over is another probe."""
+    global mx
+    rank.enter("import")
+    import mlx.core as mx
+
+    mx.set_default_device(mx.cpu)
+    rank.tell("mlx", version=mx.__version__, os=platform.platform())
+
+
+def in_init(rank):
+    """Join the group; anything but the planned size and rank is a failure, not a smaller cluster."""
+    job = rank.job
+    rank.enter("init")
+    for name, text in job["files"].items():
+        os.environ[name] = pipe_path(text)
+    backend = job["mlx_backend"]
+    if not mx.distributed.is_available(backend):
+        rank.fail("unavailable", f"this mlx has no {backend}")
+    start = time.perf_counter()
+    group = mx.distributed.init(strict=True, backend=backend)
+    rank.tell("joined", size=group.size(), seconds=time.perf_counter() - start)
+    if (group.size(), group.rank()) != (job["size"], job["rank"]):
+        rank.fail(
+            "group",
+            f"rank {group.rank()} of {group.size()}, planned {job['rank']} of {job['size']}",
+        )
+    return group
+
+
+def pipe_path(text):
+    """Hand a file's content to a library that wants a path, without making a file."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    write_all(writable, text.encode())
+    os.close(writable)
+    return f"/dev/fd/{readable}"
+
+
+def in_identity(rank, group):
+    """Exchange who everybody is: stale peers and swapped ranks look healthy otherwise."""
+    rank.enter("identity")
+    job = rank.job
+    nonce = int(job["nonce"][-12:], 16)
+    mine = [nonce >> 24, nonce & 0xFFFFFF, job["rank"], job["size"], number(mx.__version__)]
+    everyone = mx.distributed.all_gather(mx.array(mine, dtype=mx.int32), group=group)
+    mx.eval(everyone)
+    rows = everyone.reshape(group.size(), len(mine)).tolist()
+    for place, row in enumerate(rows):
+        if row[:4] != [*mine[:2], place, job["size"]]:
+            rank.fail("identity", f"rank {place} is not of this run: it sent {row}", peer=place)
+    rank.tell("identity", versions=[row[4] for row in rows])
+
+
+def number(version):
+    """Fold a version into an int32 that is equal where the versions are."""
+    value = 0
+    for letter in version.encode():
+        value = (value * 131 + letter) % 0x7FFFFFFF
+    return value
+
+
+def plane(rank, count, iteration, start=0):
+    """What one rank contributes from element `start` on: depends on rank, index and iteration."""
+    index = mx.arange(start, start + count, dtype=mx.int32)
+    return (((index + 5 * iteration + 3 * rank) % 7) + 1) << (PLANES * (rank % 10))
+
+
+def in_check(rank, group):
+    """Sum and gather known values, look at every element, name the wrong rank and offset."""
+    rank.enter("check")
+    checked = 0
+    for iteration, size in enumerate(rank.job["check_sizes"]):
+        count = max(1, size // 4)
+        check_sum(rank, group, count, iteration)
+        check_gather(rank, group, min(count, SLICE) | 1, iteration)
+        checked += count
+        rank.seq += 2
+    check_floats(rank, group)
+    if rank.job["op"] == "send":
+        check_send(rank, group)
+    rank.tell("checked", elements=checked, wrong=0)
+
+
+def check_sum(rank, group, count, iteration):
+    """Add planes that do not overlap: the sum holds each rank's part, to be read off again."""
+    mine = plane(rank.job["rank"], count, iteration)
+    total = mx.distributed.all_sum(mine, group=group)
+    mx.eval(total)
+    for start in range(0, count, SLICE):
+        some = min(SLICE, count - start)
+        parts = [plane(r, some, iteration, start) for r in range(group.size())]
+        wanted = parts[0]
+        for part in parts[1:]:
+            wanted = wanted + part
+        got = total[start : start + some]
+        wrong = mx.sum(got != wanted).item()
+        if wrong:
+            offset = mx.argmax(got != wanted).item()
+            blame(rank, "all_sum", got, parts, offset, start, wrong, iteration)
+
+
+def blame(rank, op, got, parts, offset, start, wrong, iteration):
+    """Compare the bits of each rank at the first wrong element, where ranks do not share bits."""
+    value = got[offset].item()
+    guilty = []
+    if len(parts) <= 10:
+        for peer, part in enumerate(parts):
+            mask = 7 << (PLANES * peer)
+            if (value & mask) != (part[offset].item() & mask):
+                guilty.append(peer)
+    rank.fail(
+        "wrong",
+        f"{op}: {wrong} wrong elements, the first at {start + offset}",
+        op=op, wrong=wrong, offset=start + offset, guilty=guilty, iteration=iteration,
+    )
+
+
+def check_gather(rank, group, count, iteration):
+    """Gather a count that is no multiple of 4 KiB; every block must be its rank's own."""
+    mine = plane(rank.job["rank"], count, iteration)
+    everything = mx.distributed.all_gather(mine, group=group)
+    mx.eval(everything)
+    for peer in range(group.size()):
+        got = everything[peer * count : (peer + 1) * count]
+        unequal = got != plane(peer, count, iteration)
+        wrong = mx.sum(unequal).item()
+        if wrong:
+            rank.fail(
+                "wrong",
+                f"all_gather: {wrong} wrong elements of rank {peer}",
+                op="all_gather", wrong=wrong, offset=mx.argmax(unequal).item(), guilty=[peer],
+                iteration=iteration,
+            )
+
+
+def check_floats(rank, group):
+    """Sum small whole numbers in the dtypes that models use; all of them are exact."""
+    for name in ("float32", "float16", "bfloat16"):
+        dtype = getattr(mx, name)
+        index = mx.arange(1027, dtype=mx.int32)
+        mine = ((index + rank.job["rank"]) % 8).astype(dtype)
+        total = mx.distributed.all_sum(mine, group=group)
+        mx.eval(total)
+        wanted = mx.zeros(1027, dtype=mx.int32)
+        for peer in range(group.size()):
+            wanted = wanted + (index + peer) % 8
+        unequal = total.astype(mx.int32) != wanted
+        wrong = mx.sum(unequal).item()
+        if wrong:
+            rank.fail(
+                "wrong", f"all_sum of {name}: {wrong} wrong elements",
+                op="all_sum", wrong=wrong, offset=mx.argmax(unequal).item(), guilty=[], dtype=name,
+            )
+        rank.seq += 1
+
+
+def check_send(rank, group):
+    """Shift a plane once around the ring: even ranks send first, so nobody waits for himself."""
+    me, size = rank.job["rank"], rank.job["size"]
+    before, after = (me - 1) % size, (me + 1) % size
+    mine = plane(me, 1027, 1)
+    like = mx.zeros(1027, dtype=mx.int32)
+    got = exchange(group, mine, like, before, after, first=me % 2 == 0)
+    unequal = got != plane(before, 1027, 1)
+    wrong = mx.sum(unequal).item()
+    if wrong:
+        rank.fail(
+            "wrong", f"recv from rank {before}: {wrong} wrong elements",
+            op="send", wrong=wrong, offset=mx.argmax(unequal).item(), guilty=[before],
+        )
+
+
+def exchange(group, mine, like, before, after, first):
+    """Send to the right and receive from the left, in the order that cannot deadlock."""
+    if first:
+        mx.eval(mx.distributed.send(mine, after, group=group))
+        got = mx.distributed.recv_like(like, before, group=group)
+        mx.eval(got)
+        return got
+    got = mx.distributed.recv_like(like, before, group=group)
+    mx.eval(got)
+    mx.eval(mx.distributed.send(mine, after, group=group))
+    return got
+
+
+def in_measure(rank, group, size):
+    """Time one collective per eval; raw nanoseconds of every iteration are the result."""
+    rank.enter("measure", size=size)
+    job = rank.job
+    iterations = job["iterations"][str(size)]
+    dtype = getattr(mx, job["dtype"])
+    count = max(1, size // dtype.size)
+    step = OPS[job["op"]](rank, group, count, dtype)
+    one = mx.ones(1, dtype=mx.int32)
+    for _ in range(job["warmup"]):
+        step()
+    barrier = mx.distributed.all_sum(one, group=group)
+    mx.eval(barrier)
+    clock, samples = time.perf_counter_ns, []
+    for _ in range(iterations):
+        start = clock()
+        step()
+        samples.append(clock() - start)
+        rank.seq += 1
+    rank.tell("samples", op=job["op"], size=count * dtype.size, count=count, ns=samples)
+
+
+def all_sum_step(rank, group, count, dtype):
+    """The input stays the same: what is timed includes MLX's copy of it, as inference pays it."""
+    value = mx.ones(count, dtype=dtype)
+    mx.eval(value)
+    all_sum, evaluate = mx.distributed.all_sum, mx.eval
+    return lambda: evaluate(all_sum(value, group=group))
+
+
+def all_gather_step(rank, group, count, dtype):
+    """Every rank gives `count` elements and receives all."""
+    value = mx.ones(count, dtype=dtype)
+    mx.eval(value)
+    all_gather, evaluate = mx.distributed.all_gather, mx.eval
+    return lambda: evaluate(all_gather(value, group=group))
+
+
+def send_step(rank, group, count, dtype):
+    """One shift around the ring: a send has no end of its own, an exchange has."""
+    me, size = rank.job["rank"], rank.job["size"]
+    before, after = (me - 1) % size, (me + 1) % size
+    value, like = mx.ones(count, dtype=dtype), mx.zeros(count, dtype=dtype)
+    mx.eval(value, like)
+    return lambda: exchange(group, value, like, before, after, first=me % 2 == 0)
+
+
+OPS = {"all_sum": all_sum_step, "all_gather": all_gather_step, "send": send_step}
