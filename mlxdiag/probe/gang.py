@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Plan, RankPlan
+from mlxdiag.probe.said import End, Event, GangRun, RankLog
 from mlxdiag.transport.shell import interpreter, quote
 from mlxdiag.transport.talk import Ears, NoTalkError, Talk, Talker
 
@@ -29,36 +29,6 @@ BOOT = (
     'g=dict(__name__="supervisor");exec(compile(s,"mlxdiag-kernel","exec"),g);g["supervise"](s)'
 )
 """Reads the kernel from stdin up to a NUL and runs it; what follows on stdin is the kernel's."""
-
-End = Literal["done", "failed", "deadline", "interrupted"]
-Event = dict[str, Any]
-
-
-@dataclass
-class RankLog:
-    """Everything one rank said, `at` in seconds of the run; `noise` is what was not ours."""
-
-    rank: int
-    host: str
-    events: list[Event] = field(default_factory=list)
-    noise: list[str] = field(default_factory=list)
-    lost: str = ""
-
-    def last(self, kind: str) -> Event | None:
-        """Return the latest event of a kind."""
-        return next((e for e in reversed(self.events) if e["ev"] == kind), None)
-
-
-@dataclass(frozen=True)
-class GangRun:
-    """How a launch ended. `overdue` are the ranks that did not pass a phase in its time."""
-
-    logs: tuple[RankLog, ...]
-    end: End
-    seconds: float
-    overdue: tuple[int, ...] = ()
-    phase: str = ""
-    left: tuple[str, ...] = ()
 
 
 async def run(
@@ -225,7 +195,10 @@ class _Gang:
         said: list[bytes] = []
         ended = asyncio.Event()
         ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
-        pids = {spawned["pid"]: spawned["began"], spawned["supervisor"]: spawned["supervisor_began"]}
+        pids = {
+            spawned["pid"]: spawned["began"],
+            spawned["supervisor"]: spawned["supervisor_began"],
+        }
         line = f"exec ps -o pid=,stat=,lstart= -p {','.join(map(str, pids))}"
         where = f"rank {member.plan.rank} on {member.plan.host.name}"
         try:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxdiag.probe.gang import GangRun, RankLog
 from mlxdiag.probe.plan import Plan
+from mlxdiag.probe.said import GangRun, RankLog
 
 ECHO = re.compile(
     r"connection to a peer was lost|\[jaccl\] (Recv|Send) failed with errno"
@@ -146,6 +146,10 @@ def _at_deadline(run: GangRun) -> Blame:
     silent = tuple(log.rank for log in run.logs if log.last("spawn") is None)
     if silent:
         return Blame(silent, "did not start in time", "".join(_tail("".join(late[0].noise))))
+    for letter, text in STATES.items():
+        stopped = tuple(log.rank for log in run.logs if _state(log).startswith(letter))
+        if stopped and len(stopped) < len(run.logs):
+            return Blame(stopped, f"{text} in {_phase(run.logs[stopped[0]])}", _stacks(late))
     behind = _earliest_phase(run.logs)
     if behind:
         names = ", ".join(sorted({_phase(log) for log in run.logs if log.rank in behind}))
@@ -161,6 +165,18 @@ def _at_deadline(run: GangRun) -> Blame:
         guilty = tuple(rank for rank, seq in done.items() if seq == least)
         return Blame(guilty, f"did not arrive at collective {least + 1}", _stacks(late))
     return Blame((), f"all ranks wait in collective {least + 1}: no data passes", _stacks(late))
+
+
+STATES = {
+    "T": "is stopped (SIGSTOP, or a debugger)",
+    "U": "waits inside the kernel",
+    "D": "waits inside the kernel",
+}
+"""First letter of ps' STAT at the end; everything else is a process that could go on."""
+
+
+def _state(log: RankLog) -> str:
+    return str((log.last("state") or {}).get("stat", ""))
 
 
 PHASES = ("spawn", "import", "init", "identity", "check", "measure", "done")

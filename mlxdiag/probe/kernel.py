@@ -94,6 +94,8 @@ def supervise(source):
         node=platform.node(),
     )
     why = relay(child, events, errors, wake, prefix, tell, float(job.get("lease_s", LEASE_S)))
+    if why != "exited":
+        tell("state", stat=state(child.pid))
     left = end(child)
     drain(events, prefix, tell, is_event=True)
     drain(errors, prefix, tell, is_event=False)
@@ -219,9 +221,17 @@ def end(child):
 
 def began(pid):
     """When a process began, as ps says it: a pid alone may be used again."""
-    ran = subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, check=False
-    )
+    return ask_ps("lstart=", pid)
+
+
+def state(pid):
+    """What a process is doing: T is stopped, U (macOS) and D (Linux) wait in the kernel."""
+    return ask_ps("stat=", pid)
+
+
+def ask_ps(what, pid):
+    """Ask ps for one column of one process; empty if it has gone."""
+    ran = subprocess.run(["ps", "-o", what, "-p", str(pid)], capture_output=True, check=False)
     return ran.stdout.decode("utf-8", "replace").strip()
 
 
@@ -238,7 +248,9 @@ class Rank:
 
     def tell(self, event, **more):
         """Write one event as one line."""
-        write_all(self.events, json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n")
+        write_all(
+            self.events, json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n"
+        )
 
     def enter(self, phase, **more):
         """Announce a phase before it begins, and give it its deadline."""
@@ -413,7 +425,11 @@ def blame(rank, op, got, parts, offset, start, wrong, iteration):
     rank.fail(
         "wrong",
         f"{op}: {wrong} wrong elements, the first at {start + offset}",
-        op=op, wrong=wrong, offset=start + offset, guilty=guilty, iteration=iteration,
+        op=op,
+        wrong=wrong,
+        offset=start + offset,
+        guilty=guilty,
+        iteration=iteration,
     )
 
 
@@ -430,7 +446,10 @@ def check_gather(rank, group, count, iteration):
             rank.fail(
                 "wrong",
                 f"all_gather: {wrong} wrong elements of rank {peer}",
-                op="all_gather", wrong=wrong, offset=mx.argmax(unequal).item(), guilty=[peer],
+                op="all_gather",
+                wrong=wrong,
+                offset=mx.argmax(unequal).item(),
+                guilty=[peer],
                 iteration=iteration,
             )
 
@@ -450,8 +469,13 @@ def check_floats(rank, group):
         wrong = mx.sum(unequal).item()
         if wrong:
             rank.fail(
-                "wrong", f"all_sum of {name}: {wrong} wrong elements",
-                op="all_sum", wrong=wrong, offset=mx.argmax(unequal).item(), guilty=[], dtype=name,
+                "wrong",
+                f"all_sum of {name}: {wrong} wrong elements",
+                op="all_sum",
+                wrong=wrong,
+                offset=mx.argmax(unequal).item(),
+                guilty=[],
+                dtype=name,
             )
         rank.seq += 1
 
@@ -467,8 +491,12 @@ def check_send(rank, group):
     wrong = mx.sum(unequal).item()
     if wrong:
         rank.fail(
-            "wrong", f"recv from rank {before}: {wrong} wrong elements",
-            op="send", wrong=wrong, offset=mx.argmax(unequal).item(), guilty=[before],
+            "wrong",
+            f"recv from rank {before}: {wrong} wrong elements",
+            op="send",
+            wrong=wrong,
+            offset=mx.argmax(unequal).item(),
+            guilty=[before],
         )
 
 

@@ -26,6 +26,9 @@ def verdict_line(report: Report, style: Style) -> str:
     """Say the verdict, the backend, the counts and the first thing to do, in one line."""
     counts = report.summary
     usable = sum(state.jaccl.usable is True for state in report.links)
+    if report.command == "probe":
+        ran = ", ".join(f"{p.plan.backend} {'ok' if p.passed else 'failed'}" for p in report.probes)
+        return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     parts = [
         f"{report.verdict.upper()}:",
         f"{usable} of {len(report.links)} links fit for RDMA;",
