@@ -126,18 +126,19 @@ def _own_error(log: RankLog) -> tuple[str, str] | None:
     """Say how a rank failed by itself; None if it did not, or only echoes another's end."""
     if log.lost:
         return f"was lost: {log.lost}", _stderr(log)
-    failed, ended = log.last("fail"), log.last("exit")
+    failed = log.last("fail")
     if failed is not None:
         echo = failed["kind"] == "exception" and ECHO.search(failed["text"])
         return None if echo else (f"failed in {failed['phase']}: {failed['text']}", _stderr(log))
-    if ended is None or (ended["status"] == 0 and log.last("done")):
+    ended = log.last("exit")
+    if ended is None or ended["why"] != "exited" or (ended["status"] == 0 and log.last("done")):
         return None
-    if ended["why"] != "exited":
-        return None
-    phase = _phase(log)
-    if ended["signal"]:
-        return f"was ended by signal {ended['signal']} in {phase}", _stderr(log)
-    return f"exited with status {ended['status']} in {phase}", _stderr(log)
+    how = (
+        f"was ended by signal {ended['signal']}"
+        if ended["signal"]
+        else (f"exited with status {ended['status']}")
+    )
+    return f"{how} in {_phase(log)}", _stderr(log)
 
 
 def _at_deadline(run: GangRun) -> Blame:
@@ -242,7 +243,7 @@ def _rows(plan: Plan, run: GangRun) -> tuple[Row, ...]:
     return tuple(_row(plan, size, found, checked) for size, found in sorted(complete.items()))
 
 
-def _row(plan: Plan, size: int, found: list[tuple[int, list[int]]], checked: bool) -> Row:  # noqa: FBT001
+def _row(plan: Plan, size: int, found: list[tuple[int, list[int]]], checked: bool) -> Row:
     rank, samples = max(found, key=lambda pair: quantile(pair[1], 0.5))
     p50 = quantile(samples, 0.5)
     n = len(plan.ranks)

@@ -10,6 +10,8 @@ Python 3.10 and later, Linux and macOS.
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import json
 import os
 import platform
@@ -17,7 +19,13 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+Job = dict[str, Any]
+Step = Callable[[], object]
 
 LEASE_S = 15.0
 GRACE_S = 2.0
@@ -28,25 +36,16 @@ SLICE = 1 << 20
 PLANES = 3
 """Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
 
+mx: Any = None
+"""mlx.core, once this process is a rank that has imported it."""
+
 
 # --- both roles ------------------------------------------------------------------------------
 
 
-def read_exactly(fd, count):
-    """Read `count` bytes of a descriptor, or fewer at its end."""
-    parts = []
-    while count:
-        part = os.read(fd, min(count, 1 << 16))
-        if not part:
-            break
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
-
-
-def read_line(fd):
+def read_line(fd: int) -> bytes:
     """Read up to a newline without reading past it; stdin carries the lease behind it."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         byte = os.read(fd, 1)
         if byte in (b"", b"\n"):
@@ -54,7 +53,7 @@ def read_line(fd):
         parts.append(byte)
 
 
-def write_all(fd, data):
+def write_all(fd: int, data: bytes) -> None:
     """Write everything, whatever the pipe takes at a time."""
     while data:
         data = data[os.write(fd, data) :]
@@ -63,12 +62,12 @@ def write_all(fd, data):
 # --- supervisor ------------------------------------------------------------------------------
 
 
-def supervise(source):
+def supervise(source: bytes) -> None:
     """Start the rank, relay what it says, end it when nobody wants it any more."""
     job = json.loads(read_line(0))
     prefix = (job["nonce"] + " ").encode()
 
-    def tell(event, **more):
+    def tell(event: str, **more: object) -> None:
         line = json.dumps(dict(more, ev=event, rank=job["rank"])).encode()
         write_all(1, prefix + line + b"\n")
 
@@ -109,7 +108,7 @@ def supervise(source):
     )
 
 
-def start_rank(job, source):
+def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, int]:
     """Start the rank in this process group: whatever ends the group ends the rank."""
     program, give = os.pipe()
     events_read, events_write = os.pipe()
@@ -134,15 +133,21 @@ def start_rank(job, source):
     for fd in (program, events_write, errors_write):
         os.close(fd)
     call = f"\nrank_main(json.loads({json.dumps(job)!r}), {events_write})\n"
-    try:
+    with contextlib.suppress(BrokenPipeError):  # it ended at once: status and stderr say why
         write_all(give, source + call.encode())
-    except BrokenPipeError:
-        pass  # the interpreter ended at once: its exit status and stderr say why
     os.close(give)
     return child, events_read, errors_read
 
 
-def relay(child, events, errors, wake, prefix, tell, lease_s):
+def relay(
+    child: subprocess.Popen[bytes],
+    events: int,
+    errors: int,
+    wake: int,
+    prefix: bytes,
+    tell: Callable[..., None],
+    lease_s: float,
+) -> str:
     """Pass lines on until the rank ends or is to end; return why."""
     sources = {0: b"", events: b"", errors: b"", wake: b""}
     renewed = time.monotonic()
@@ -173,7 +178,7 @@ def relay(child, events, errors, wake, prefix, tell, lease_s):
                 sources[fd] = tell_lines(sources[fd] + data, tell)
 
 
-def forward(data, prefix):
+def forward(data: bytes, prefix: bytes) -> bytes:
     """Send whole lines on; return the unfinished rest."""
     *lines, rest = data.split(b"\n")
     for line in lines:
@@ -181,7 +186,7 @@ def forward(data, prefix):
     return rest
 
 
-def tell_lines(data, tell):
+def tell_lines(data: bytes, tell: Callable[..., None]) -> bytes:
     """Send whole lines of stderr on; return the unfinished rest (mlx writes word by word)."""
     whole, newline, rest = data.rpartition(b"\n")
     if newline:
@@ -189,7 +194,7 @@ def tell_lines(data, tell):
     return rest
 
 
-def drain(fd, prefix, tell, *, is_event):
+def drain(fd: int, prefix: bytes, tell: Callable[..., None], *, is_event: bool) -> None:
     """Pass on what is left in a pipe whose writer has gone (or will not write any more)."""
     os.set_blocking(fd, False)
     rest = b""
@@ -206,7 +211,7 @@ def drain(fd, prefix, tell, *, is_event):
             tell("stderr", text=data.decode("utf-8", "replace"))
 
 
-def end(child):
+def end(child: subprocess.Popen[bytes]) -> bool:
     """TERM, then KILL. Returns True if even that did not end it (blocked in the kernel)."""
     for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
         if child.poll() is not None:
@@ -219,17 +224,17 @@ def end(child):
     return child.poll() is None
 
 
-def began(pid):
+def began(pid: int) -> str:
     """When a process began, as ps says it: a pid alone may be used again."""
     return ask_ps("lstart=", pid)
 
 
-def state(pid):
+def state(pid: int) -> str:
     """What a process is doing: T is stopped, U (macOS) and D (Linux) wait in the kernel."""
     return ask_ps("stat=", pid)
 
 
-def ask_ps(what, pid):
+def ask_ps(what: str, pid: int) -> str:
     """Ask ps for one column of one process; empty if it has gone."""
     ran = subprocess.run(["ps", "-o", what, "-p", str(pid)], capture_output=True, check=False)
     return ran.stdout.decode("utf-8", "replace").strip()
@@ -241,18 +246,18 @@ def ask_ps(what, pid):
 class Rank:
     """One rank: where it is, and the lines that say so."""
 
-    def __init__(self, job, events):
+    def __init__(self, job: Job, events: int) -> None:
         """Keep the job and the descriptor of the supervisor's pipe."""
         self.job, self.events = job, events
         self.phase, self.seq = "import", 0
 
-    def tell(self, event, **more):
+    def tell(self, event: str, **more: object) -> None:
         """Write one event as one line."""
         write_all(
             self.events, json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n"
         )
 
-    def enter(self, phase, **more):
+    def enter(self, phase: str, **more: object) -> None:
         """Announce a phase before it begins, and give it its deadline."""
         self.phase = phase
         seconds = self.job["deadlines"].get(phase, self.job["deadlines"]["measure"])
@@ -261,25 +266,21 @@ class Rank:
         faulthandler.dump_traceback_later(max(0.5, seconds - 0.5))
         signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_S)
 
-    def beat(self):
+    def beat(self) -> None:
         """Say every second where this rank is; silent inside `init`, which holds the GIL."""
         while True:
             time.sleep(BEAT_S)
             self.tell("beat", phase=self.phase, seq=self.seq, cpu_s=time.process_time())
 
-    def fail(self, kind, text, **more):
+    def fail(self, kind: str, text: str, **more: object) -> NoReturn:
         """Say what is wrong and leave at once: after a failed collective the next one may hang."""
         self.tell("fail", kind=kind, text=text, phase=self.phase, seq=self.seq, **more)
         faulthandler.cancel_dump_traceback_later()
         os._exit(3)
 
 
-def rank_main(job, events):
+def rank_main(job: Job, events: int) -> None:
     """Go through the phases; every way out is an event and an exit status."""
-    global faulthandler
-    import faulthandler
-    import threading
-
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -304,25 +305,26 @@ def rank_main(job, events):
     os._exit(0)
 
 
-def max_rss():
+def max_rss() -> int:
     """Peak resident memory as the system counts it (KiB on Linux, bytes on macOS)."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def in_import(rank):
+def in_import(rank: Rank) -> None:
     """Import mlx on the CPU device: collectives run there, and GPU hand-over is another probe."""
-    global mx
+    global mx  # noqa: PLW0603  # a rank imports mlx late: first it says that it begins
     rank.enter("import")
-    import mlx.core as mx
+    import mlx.core  # noqa: PLC0415  # not in the supervisor
 
+    mx = mlx.core
     mx.set_default_device(mx.cpu)
     rank.tell("mlx", version=mx.__version__, os=platform.platform())
 
 
-def in_init(rank):
-    """Join the group; anything but the planned size and rank is a failure, not a smaller cluster."""
+def in_init(rank: Rank) -> Any:
+    """Join the group; anything but the planned size and rank is a failure."""
     job = rank.job
     rank.enter("init")
     for name, text in job["files"].items():
@@ -341,7 +343,7 @@ def in_init(rank):
     return group
 
 
-def pipe_path(text):
+def pipe_path(text: str) -> str:
     """Hand a file's content to a library that wants a path, without making a file."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
@@ -350,7 +352,7 @@ def pipe_path(text):
     return f"/dev/fd/{readable}"
 
 
-def in_identity(rank, group):
+def in_identity(rank: Rank, group: Any) -> None:
     """Exchange who everybody is: stale peers and swapped ranks look healthy otherwise."""
     rank.enter("identity")
     job = rank.job
@@ -365,7 +367,7 @@ def in_identity(rank, group):
     rank.tell("identity", versions=[row[4] for row in rows])
 
 
-def number(version):
+def number(version: str) -> int:
     """Fold a version into an int32 that is equal where the versions are."""
     value = 0
     for letter in version.encode():
@@ -373,13 +375,13 @@ def number(version):
     return value
 
 
-def plane(rank, count, iteration, start=0):
+def plane(rank: int, count: int, iteration: int, start: int = 0) -> Any:
     """What one rank contributes from element `start` on: depends on rank, index and iteration."""
     index = mx.arange(start, start + count, dtype=mx.int32)
     return (((index + 5 * iteration + 3 * rank) % 7) + 1) << (PLANES * (rank % 10))
 
 
-def in_check(rank, group):
+def in_check(rank: Rank, group: Any) -> None:
     """Sum and gather known values, look at every element, name the wrong rank and offset."""
     rank.enter("check")
     checked = 0
@@ -395,7 +397,7 @@ def in_check(rank, group):
     rank.tell("checked", elements=checked, wrong=0)
 
 
-def check_sum(rank, group, count, iteration):
+def check_sum(rank: Rank, group: Any, count: int, iteration: int) -> None:
     """Add planes that do not overlap: the sum holds each rank's part, to be read off again."""
     mine = plane(rank.job["rank"], count, iteration)
     total = mx.distributed.all_sum(mine, group=group)
@@ -413,7 +415,16 @@ def check_sum(rank, group, count, iteration):
             blame(rank, "all_sum", got, parts, offset, start, wrong, iteration)
 
 
-def blame(rank, op, got, parts, offset, start, wrong, iteration):
+def blame(
+    rank: Rank,
+    op: str,
+    got: Any,
+    parts: list[Any],
+    offset: int,
+    start: int,
+    wrong: int,
+    iteration: int,
+) -> NoReturn:
     """Compare the bits of each rank at the first wrong element, where ranks do not share bits."""
     value = got[offset].item()
     guilty = []
@@ -433,7 +444,7 @@ def blame(rank, op, got, parts, offset, start, wrong, iteration):
     )
 
 
-def check_gather(rank, group, count, iteration):
+def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
     """Gather a count that is no multiple of 4 KiB; every block must be its rank's own."""
     mine = plane(rank.job["rank"], count, iteration)
     everything = mx.distributed.all_gather(mine, group=group)
@@ -454,7 +465,7 @@ def check_gather(rank, group, count, iteration):
             )
 
 
-def check_floats(rank, group):
+def check_floats(rank: Rank, group: Any) -> None:
     """Sum small whole numbers in the dtypes that models use; all of them are exact."""
     for name in ("float32", "float16", "bfloat16"):
         dtype = getattr(mx, name)
@@ -480,7 +491,7 @@ def check_floats(rank, group):
         rank.seq += 1
 
 
-def check_send(rank, group):
+def check_send(rank: Rank, group: Any) -> None:
     """Shift a plane once around the ring: even ranks send first, so nobody waits for himself."""
     me, size = rank.job["rank"], rank.job["size"]
     before, after = (me - 1) % size, (me + 1) % size
@@ -500,7 +511,7 @@ def check_send(rank, group):
         )
 
 
-def exchange(group, mine, like, before, after, first):
+def exchange(group: Any, mine: Any, like: Any, before: int, after: int, *, first: bool) -> Any:
     """Send to the right and receive from the left, in the order that cannot deadlock."""
     if first:
         mx.eval(mx.distributed.send(mine, after, group=group))
@@ -513,7 +524,7 @@ def exchange(group, mine, like, before, after, first):
     return got
 
 
-def in_measure(rank, group, size):
+def in_measure(rank: Rank, group: Any, size: int) -> None:
     """Time one collective per eval; raw nanoseconds of every iteration are the result."""
     rank.enter("measure", size=size)
     job = rank.job
@@ -535,7 +546,7 @@ def in_measure(rank, group, size):
     rank.tell("samples", op=job["op"], size=count * dtype.size, count=count, ns=samples)
 
 
-def all_sum_step(rank, group, count, dtype):
+def all_sum_step(_rank: Rank, group: Any, count: int, dtype: Any) -> Step:
     """The input stays the same: what is timed includes MLX's copy of it, as inference pays it."""
     value = mx.ones(count, dtype=dtype)
     mx.eval(value)
@@ -543,7 +554,7 @@ def all_sum_step(rank, group, count, dtype):
     return lambda: evaluate(all_sum(value, group=group))
 
 
-def all_gather_step(rank, group, count, dtype):
+def all_gather_step(_rank: Rank, group: Any, count: int, dtype: Any) -> Step:
     """Every rank gives `count` elements and receives all."""
     value = mx.ones(count, dtype=dtype)
     mx.eval(value)
@@ -551,7 +562,7 @@ def all_gather_step(rank, group, count, dtype):
     return lambda: evaluate(all_gather(value, group=group))
 
 
-def send_step(rank, group, count, dtype):
+def send_step(rank: Rank, group: Any, count: int, dtype: Any) -> Step:
     """One shift around the ring: a send has no end of its own, an exchange has."""
     me, size = rank.job["rank"], rank.job["size"]
     before, after = (me - 1) % size, (me + 1) % size

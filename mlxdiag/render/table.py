@@ -224,7 +224,7 @@ def _findings(report: Report, style: Style) -> list[RenderableType]:
 
 
 def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
-    """Lay out one group: a sign in the margin, the text beside it, commands whole (to be copied)."""
+    """Lay out one group: a sign in the margin, the text beside it, commands whole to be copied."""
     cause = group.first
     mark = style.mark("unknown" if group.unknown else _MARK_OF[group.severity])
     grid = Table.grid(padding=(0, 1))

@@ -101,6 +101,7 @@ class _Listener(asyncio.SubprocessProtocol):
         (self._ears.stdout if fd == 1 else self._ears.stderr)(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del exc
         if not self.gone.done():
             self.gone.set_result(None)
             self._ears.ended("the process ended")

@@ -1,4 +1,4 @@
-"""Talk: one process on a host, its stdin ours, its output as it comes. For probes, not for facts."""
+"""Talk: one process on a host, its stdin ours, its output as it comes; for probes."""
 
 from __future__ import annotations
 
