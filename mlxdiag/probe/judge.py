@@ -144,28 +144,52 @@ def _own_error(log: RankLog) -> tuple[str, str] | None:
 def _at_deadline(run: GangRun) -> Blame:
     """Nobody failed, and somebody is missing: compare what all of them last said."""
     late = [log for log in run.logs if log.rank in run.overdue]
-    silent = tuple(log.rank for log in run.logs if log.last("spawn") is None)
-    if silent:
-        return Blame(silent, "did not start in time", "".join(_tail("".join(late[0].noise))))
-    for letter, text in STATES.items():
-        stopped = tuple(log.rank for log in run.logs if _state(log).startswith(letter))
-        if stopped and len(stopped) < len(run.logs):
-            return Blame(stopped, f"{text} in {_phase(run.logs[stopped[0]])}", _stacks(late))
-    behind = _earliest_phase(run.logs)
-    if behind:
-        names = ", ".join(sorted({_phase(log) for log in run.logs if log.rank in behind}))
-        return Blame(behind, f"still in {names} when the others had passed it", _stacks(late))
+    for look in (_silent, _stopped, _behind, _frozen):
+        if (found := look(run)) is not None:
+            return Blame(found.ranks, found.text, found.evidence or _stacks(late))
     if run.phase == "init":
         return Blame((), "all ranks wait inside init", _stacks(late))
-    frozen = _frozen(run)
-    if frozen:
-        return Blame(frozen, "frozen: no heartbeat while the others have one", _stacks(late))
     done = {log.rank: _seq(log) for log in run.logs}
     least = min(done.values())
     if least < max(done.values()):
         guilty = tuple(rank for rank, seq in done.items() if seq == least)
         return Blame(guilty, f"did not arrive at collective {least + 1}", _stacks(late))
     return Blame((), f"all ranks wait in collective {least + 1}: no data passes", _stacks(late))
+
+
+def _silent(run: GangRun) -> Blame | None:
+    silent = [log for log in run.logs if log.last("spawn") is None]
+    if not silent:
+        return None
+    noise = _tail("".join(silent[0].noise))
+    return Blame(tuple(log.rank for log in silent), "did not start in time", noise)
+
+
+def _stopped(run: GangRun) -> Blame | None:
+    for letter, text in STATES.items():
+        stopped = [log for log in run.logs if _state(log).startswith(letter)]
+        if stopped and len(stopped) < len(run.logs):
+            return Blame(tuple(log.rank for log in stopped), f"{text} in {_phase(stopped[0])}")
+    return None
+
+
+def _behind(run: GangRun) -> Blame | None:
+    """Name who is in an earlier phase than others, up to the one that ends with all together."""
+    place = {log.rank: PHASES.index(_phase(log)) for log in run.logs}
+    first = min(place.values())
+    if first == max(place.values()) or first >= PHASES.index("identity"):
+        return None
+    ranks = tuple(rank for rank, phase in place.items() if phase == first)
+    return Blame(ranks, f"still in {PHASES[first]} when the others had passed it")
+
+
+def _frozen(run: GangRun) -> Blame | None:
+    if run.phase == "init":
+        return None
+    beats = {log.rank: _heard(log) for log in run.logs}
+    latest = max(beats.values())
+    ranks = tuple(rank for rank, at in beats.items() if latest - at > SILENT_S)
+    return Blame(ranks, "frozen: no heartbeat while the others have one") if ranks else None
 
 
 STATES = {
@@ -181,20 +205,6 @@ def _state(log: RankLog) -> str:
 
 
 PHASES = ("spawn", "import", "init", "identity", "check", "measure", "done")
-
-
-def _earliest_phase(logs: Sequence[RankLog]) -> tuple[int, ...]:
-    place = {log.rank: PHASES.index(_phase(log)) for log in logs}
-    first = min(place.values())
-    if first == max(place.values()) or first >= PHASES.index("identity"):
-        return ()
-    return tuple(rank for rank, phase in place.items() if phase == first)
-
-
-def _frozen(run: GangRun) -> tuple[int, ...]:
-    beats = {log.rank: _heard(log) for log in run.logs}
-    latest = max(beats.values())
-    return tuple(rank for rank, at in beats.items() if latest - at > SILENT_S)
 
 
 def _heard(log: RankLog) -> float:
