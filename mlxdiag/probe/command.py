@@ -86,6 +86,8 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
     settings = wish.settings()
     with progress([host.name for host in inventory.hosts]) as on_state:
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
+    if facts.ended != "complete":
+        return Plans(inventory, (), (), facts)
     seen = cluster.build(inventory, facts.hosts)
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
@@ -108,9 +110,14 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
 
 def launch(plans: Plans, timeout_s: float | None) -> Recording:
     """Run them; what cannot be launched at all is an error of what was asked, not a result."""
+    before = plans.before
+    if before is not None and before.ended != "complete":
+        return before
     if plans.refusals and not plans.makers:
         raise InventoryError("; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals))
-    return launches.launch(plans.inventory, plans.makers, before=plans.before, timeout_s=timeout_s)
+    if before is not None and timeout_s is not None:
+        timeout_s = max(0.0, timeout_s - before.duration_s)
+    return launches.launch(plans.inventory, plans.makers, before=before, timeout_s=timeout_s)
 
 
 def described(plans: Plans) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from mlxdiag.transport.talk import Ears, NoTalkError, Talk, Talker
 
 KERNEL = Path(__file__).with_name("kernel.py")
 LEASE_EVERY_S = 1.0
+END_S = 10.0
+"""How long a rank that is done, and what was left of a rank that is not, may take to be gone."""
+
 VICTIMS_S = 1.5
 """How long the others may still say what they see, once one rank has ended abnormally."""
 
@@ -75,16 +78,20 @@ class _Member:
 
     def _take(self, line: bytes) -> None:
         prefix = self.gang.plan.nonce.encode() + b" "
-        if not line.startswith(prefix):
-            self.log.noise.append(line.decode("utf-8", "replace"))
+        noise, ours, said = line.partition(prefix)
+        if noise or not ours:
+            self.log.noise.append(noise.decode("utf-8", "replace") + "\n")
+        if not ours:
             return
-        event: Event = json.loads(line[len(prefix) :])
+        event: Event = json.loads(said)
         event["at"] = self.gang.clock()
         self.log.events.append(event)
         if event["ev"] == "phase":
             self.phase = event["phase"]
             self.due = event["at"] + event["deadline_s"]
-        elif event["ev"] in ("exit", "done"):
+        elif event["ev"] == "done":
+            self.due = event["at"] + END_S
+        elif event["ev"] == "exit":
             self.due = float("inf")
         self.gang.on_event(self.plan.rank, event)
         if event["ev"] in ("fail", "exit"):
@@ -125,15 +132,22 @@ class _Gang:
     async def see_through(self, stop: asyncio.Event) -> End:
         lease = asyncio.ensure_future(self._feed())
         stopped = asyncio.ensure_future(stop.wait())
+        begun = asyncio.ensure_future(self._begin_all())
         try:
-            first, *others = self.members
-            await self._begin(first)
-            await asyncio.gather(*(self._begin(member) for member in others))
+            await asyncio.wait({begun, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not begun.done():
+                return "interrupted"
+            begun.result()
             return await self._watch(stopped)
         finally:
-            lease.cancel()
-            stopped.cancel()
-            await asyncio.gather(lease, stopped, return_exceptions=True)
+            for task in (lease, stopped, begun):
+                task.cancel()
+            await asyncio.gather(lease, stopped, begun, return_exceptions=True)
+
+    async def _begin_all(self) -> None:
+        first, *others = self.members
+        await self._begin(first)
+        await asyncio.gather(*(self._begin(member) for member in others))
 
     async def _begin(self, member: _Member) -> None:
         host = member.plan.host
@@ -189,28 +203,44 @@ class _Gang:
         return tuple(text for text in found if text)
 
     async def _left(self, member: _Member) -> str:
+        """Wait for what may still be on its way out: without an `exit` the lease has to run out."""
         spawned = member.log.last("spawn")
         if spawned is None:
             return ""
-        said: list[bytes] = []
-        ended = asyncio.Event()
-        ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
         pids = {
             spawned["pid"]: spawned["began"],
             spawned["supervisor"]: spawned["supervisor_began"],
         }
-        line = f"exec ps -o pid=,stat=,lstart= -p {','.join(map(str, pids))}"
         where = f"rank {member.plan.rank} on {member.plan.host.name}"
+        if not all(pids.values()):
+            return f"{where}: not known: its host has no ps"
+        patience = END_S + (0 if member.log.last("exit") else self.plan.lease_s)
+        until = self._loop.time() + patience
+        while True:
+            try:
+                alive = await self._alive(member.plan.host, pids)
+            except (NoTalkError, TimeoutError) as error:
+                return f"{where}: not known: {error or 'no answer'}"
+            if not alive:
+                return ""
+            if self._loop.time() > until:
+                return f"{where}: still there as pid {', '.join(alive)}"
+            await asyncio.sleep(0.2)
+
+    async def _alive(self, host: Host, pids: Mapping[int, str]) -> list[str]:
+        said: list[bytes] = []
+        ended = asyncio.Event()
+        ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
+        line = f"exec ps -o pid=,stat=,lstart= -p {','.join(map(str, pids))}"
+        talk = await self.talker_for(host).talk(host, line, ears)
         try:
-            talk = await self.talker_for(member.plan.host).talk(member.plan.host, line, ears)
             await asyncio.wait_for(ended.wait(), 10)
+        finally:
             await talk.close()
-        except (NoTalkError, TimeoutError) as error:
-            return f"{where}: not known: {error or 'no answer'}"
-        rows = [row.split(maxsplit=2) for row in b"".join(said).decode().splitlines()]
-        alive = [
+        found = (row.split(maxsplit=2) for row in b"".join(said).decode().splitlines())
+        rows = [row for row in found if len(row) == 3 and row[0].isdecimal()]
+        return [
             pid
             for pid, stat, began in rows
             if pids.get(int(pid)) == began.strip() and not stat.startswith("Z")
         ]
-        return f"{where}: still there as pid {', '.join(alive)}" if alive else ""

@@ -22,6 +22,9 @@ ECHO = re.compile(
 )
 """What a rank says when ANOTHER rank has gone (failures.md: side-channel-closed)."""
 
+OWN_ENDS = ("exited", "signalled")
+"""Reasons of an `exit` that are not ours: the rank's own end, or a signal to its supervisor."""
+
 ALARM = 14
 """A rank's own alarm: it was late, which says nothing about whose fault that is."""
 
@@ -131,7 +134,7 @@ def _own_error(log: RankLog) -> tuple[str, str] | None:
         echo = failed["kind"] == "exception" and ECHO.search(failed["text"])
         return None if echo else (f"failed in {failed['phase']}: {failed['text']}", _stderr(log))
     ended = log.last("exit")
-    if ended is None or ended["why"] != "exited" or (ended["status"] == 0 and log.last("done")):
+    if ended is None or ended["why"] not in OWN_ENDS or (ended["status"] == 0 and log.last("done")):
         return None
     how = (
         f"was ended by signal {ended['signal']}"

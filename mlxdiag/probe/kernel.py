@@ -15,6 +15,7 @@ import faulthandler
 import json
 import os
 import platform
+import resource
 import select
 import signal
 import subprocess
@@ -59,47 +60,77 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
+class Mouth:
+    """The supervisor's stdout. A controller that has gone, or reads no more, must not stop it."""
+
+    def __init__(self, job: Job) -> None:
+        """Keep what every line begins with."""
+        self.prefix = (job["nonce"] + " ").encode()
+        self.rank = job["rank"]
+        self.patience_s = float(job.get("lease_s", LEASE_S))
+        self.unheard = False
+        os.set_blocking(1, False)
+
+    def tell(self, event: str, **more: object) -> None:
+        """Say one event of the supervisor's own."""
+        self.say(json.dumps(dict(more, ev=event, rank=self.rank)).encode())
+
+    def say(self, line: bytes) -> None:
+        """Write one line, or give up for good when nobody takes it for as long as a lease."""
+        data = self.prefix + line + b"\n"
+        while data and not self.unheard:
+            _, ready, _ = select.select([], [1], [], self.patience_s)
+            try:
+                data = data[os.write(1, data[: select.PIPE_BUF]) :]
+            except BlockingIOError:
+                self.unheard = not ready
+            except OSError:
+                self.unheard = True
+
+
 # --- supervisor ------------------------------------------------------------------------------
 
 
 def supervise(source: bytes) -> None:
     """Start the rank, relay what it says, end it when nobody wants it any more."""
     job = json.loads(read_line(0))
-    prefix = (job["nonce"] + " ").encode()
-
-    def tell(event: str, **more: object) -> None:
-        line = json.dumps(dict(more, ev=event, rank=job["rank"])).encode()
-        write_all(1, prefix + line + b"\n")
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    mouth = Mouth(job)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
     scrubbed = sorted(k for k in os.environ if k.startswith(("MLX_", "JACCL_")))
     child, events, errors = start_rank(job, source)
-    tell(
-        "spawn",
-        pid=child.pid,
-        supervisor=os.getpid(),
-        began=began(child.pid),
-        supervisor_began=began(os.getpid()),
-        scrubbed=scrubbed,
-        python=platform.python_version(),
-        executable=sys.executable,
-        load=os.getloadavg()[0],
-        node=platform.node(),
-    )
-    why = relay(child, events, errors, wake, prefix, tell, float(job.get("lease_s", LEASE_S)))
-    if why != "exited":
-        tell("state", stat=state(child.pid))
-    left = end(child)
-    drain(events, prefix, tell, is_event=True)
-    drain(errors, prefix, tell, is_event=False)
+    pipes = {events: b"", errors: b""}
+    left = True
+    try:
+        mouth.tell(
+            "spawn",
+            pid=child.pid,
+            supervisor=os.getpid(),
+            began=began(child.pid),
+            supervisor_began=began(os.getpid()),
+            scrubbed=scrubbed,
+            python=platform.python_version(),
+            executable=sys.executable,
+            load=os.getloadavg()[0],
+            node=platform.node(),
+        )
+        why = relay(child, events, pipes, wake, mouth)
+        if why != "exited":
+            mouth.tell("state", stat=state(child.pid))
+    finally:
+        left = end(child)
+    for fd in pipes:
+        os.set_blocking(fd, False)
+        while hear(fd, pipes, mouth, is_event=fd == events):
+            pass
+    if pipes[errors]:
+        mouth.tell("stderr", text=pipes[errors].decode("utf-8", "replace"))
     status = child.returncode
-    tell(
+    mouth.tell(
         "exit",
         why=why,
         status=status if status is not None and status >= 0 else None,
@@ -122,7 +153,7 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
     env.update(job["env"], PYTHONUNBUFFERED="1")
     keep = (program, events_write)
     child = subprocess.Popen(
-        [*job.get("prefix", []), sys.executable, "-c", boot],
+        [sys.executable, "-c", boot],
         stdin=subprocess.DEVNULL,
         stdout=errors_write,
         stderr=errors_write,
@@ -140,75 +171,47 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
 
 
 def relay(
-    child: subprocess.Popen[bytes],
-    events: int,
-    errors: int,
-    wake: int,
-    prefix: bytes,
-    tell: Callable[..., None],
-    lease_s: float,
+    child: subprocess.Popen[bytes], events: int, pipes: dict[int, bytes], wake: int, mouth: Mouth
 ) -> str:
     """Pass lines on until the rank ends or is to end; return why."""
-    sources = {0: b"", events: b"", errors: b"", wake: b""}
+    open_pipes = list(pipes)
     renewed = time.monotonic()
     while True:
         if child.poll() is not None:
             return "exited"
-        left = renewed + lease_s - time.monotonic()
+        if mouth.unheard:
+            return "unheard"
+        left = renewed + mouth.patience_s - time.monotonic()
         if left <= 0:
             return "lease"
-        ready, _, _ = select.select(list(sources), [], [], min(left, 1.0))
-        for fd in ready:
-            data = os.read(fd, 1 << 16)
-            if fd == 0:
-                if not data:
-                    return "stdin"
-                renewed = time.monotonic()
-                if b"q" in data:
-                    return "asked"
-            elif fd == events:
-                if not data:
-                    del sources[events]
-                    continue
-                sources[fd] = forward(sources[fd] + data, prefix)
-            elif fd == errors:
-                if not data:
-                    del sources[errors]
-                    continue
-                sources[fd] = tell_lines(sources[fd] + data, tell)
+        ready, _, _ = select.select([0, wake, *open_pipes], [], [], min(left, 1.0))
+        if 0 in ready:
+            data = os.read(0, 1 << 16)
+            if not data:
+                return "stdin"
+            renewed = time.monotonic()
+            if b"q" in data:
+                return "asked"
+        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+            return "signalled"
+        for fd in pipes:
+            if fd in ready and not hear(fd, pipes, mouth, is_event=fd == events):
+                open_pipes.remove(fd)
 
 
-def forward(data: bytes, prefix: bytes) -> bytes:
-    """Send whole lines on; return the unfinished rest."""
-    *lines, rest = data.split(b"\n")
-    for line in lines:
-        write_all(1, prefix + line + b"\n")
-    return rest
-
-
-def tell_lines(data: bytes, tell: Callable[..., None]) -> bytes:
-    """Send whole lines of stderr on; return the unfinished rest (mlx writes word by word)."""
-    whole, newline, rest = data.rpartition(b"\n")
-    if newline:
-        tell("stderr", text=(whole + newline).decode("utf-8", "replace"))
-    return rest
-
-
-def drain(fd: int, prefix: bytes, tell: Callable[..., None], *, is_event: bool) -> None:
-    """Pass on what is left in a pipe whose writer has gone (or will not write any more)."""
-    os.set_blocking(fd, False)
-    rest = b""
-    while True:
-        try:
-            data = os.read(fd, 1 << 16)
-        except BlockingIOError:
-            return
-        if not data:
-            return
-        if is_event:
-            rest = forward(rest + data, prefix)
-        else:
-            tell("stderr", text=data.decode("utf-8", "replace"))
+def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> bool:
+    """Pass whole lines on and keep the rest (mlx writes word by word); False: nothing came."""
+    try:
+        data = os.read(fd, 1 << 16)
+    except BlockingIOError:
+        return False
+    whole, newline, pipes[fd] = (pipes[fd] + data).rpartition(b"\n")
+    if newline and is_event:
+        for line in whole.split(b"\n"):
+            mouth.say(line)
+    elif newline:
+        mouth.tell("stderr", text=(whole + newline).decode("utf-8", "replace"))
+    return bool(data)
 
 
 def end(child: subprocess.Popen[bytes]) -> bool:
@@ -235,8 +238,11 @@ def state(pid: int) -> str:
 
 
 def ask_ps(what: str, pid: int) -> str:
-    """Ask ps for one column of one process; empty if it has gone."""
-    ran = subprocess.run(["ps", "-o", what, "-p", str(pid)], capture_output=True, check=False)
+    """Ask ps for one column of one process; empty if it has gone, or there is no ps."""
+    try:
+        ran = subprocess.run(["ps", "-o", what, "-p", str(pid)], capture_output=True, check=False)
+    except OSError:
+        return ""
     return ran.stdout.decode("utf-8", "replace").strip()
 
 
@@ -307,8 +313,6 @@ def rank_main(job: Job, events: int) -> None:
 
 def max_rss() -> int:
     """Peak resident memory as the system counts it (KiB on Linux, bytes on macOS)."""
-    import resource
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
