@@ -232,7 +232,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.sizes",
         "render.style",
     },
-    "render.short": {"capture", "finding", "render.fold", "render.style", "report"},
+    "render.short": {"capture", "finding", "probe.judge", "render.fold", "render.style", "report"},
     "render.sizes": set(),
     "render.style": set(),
     "render.table": {

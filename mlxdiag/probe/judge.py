@@ -1,10 +1,11 @@
 """Judge: what the ranks said -> who is to blame, what was measured. Pure, so a recording re-judges.
 
-Rules of blame, the strongest first (each seen with real ranks, mlx ring on Linux):
+Rules of blame, the strongest first (seen with real ranks of ring on Linux; jaccl is quoted):
 a rank that reports a wrong sum names the guilty; a rank that never spoke; a rank ended by a signal
 or by an error of its own (`connection to a peer was lost`, `Recv failed` are echoes of another);
-at a deadline, a rank without a heartbeat while others have one is frozen; else the one that has
-done the fewest collectives did not arrive; all at the same one means the data between them.
+a rank that does not answer when it is told to end; at a deadline, a rank that is stopped, or in an
+earlier phase; a rank without a heartbeat while others have one is frozen; else the one that has
+come to the fewest collectives did not arrive; all at the same one means the data between them.
 """
 
 from __future__ import annotations
@@ -119,6 +120,11 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
     if own:
         log, text = min(own, key=lambda pair: _ended_at(pair[0]))
         return Blame((log.rank,), *text)
+    if (mute := _mute(run)) is not None:
+        return mute
+    early = tuple(log.rank for log in run.logs if log.last("done"))
+    if early:
+        return Blame(early, "was done before the others: it took part in fewer collectives")
     del plan
     ended = [log for log in run.logs if log.last("exit") or log.lost]
     first = min(ended, key=_ended_at, default=None)
@@ -147,17 +153,19 @@ def _own_error(log: RankLog) -> tuple[str, str] | None:
 def _at_deadline(run: GangRun) -> Blame:
     """Nobody failed, and somebody is missing: compare what all of them last said."""
     late = [log for log in run.logs if log.rank in run.overdue]
-    for look in (_silent, _stopped, _behind, _frozen):
+    for look in (_silent, _mute, _stopped, _behind, _frozen):
         if (found := look(run)) is not None:
             return Blame(found.ranks, found.text, found.evidence or _stacks(late))
     if run.phase == "init":
         return Blame((), "all ranks wait inside init", _stacks(late))
-    done = {log.rank: _seq(log) for log in run.logs}
-    least = min(done.values())
-    if least < max(done.values()):
-        guilty = tuple(rank for rank, seq in done.items() if seq == least)
+    if any(_moves(log) for log in run.logs):
+        return Blame((), "the ranks go on, too slowly for the deadline", _stacks(late))
+    begun = {log.rank: _begun(log) for log in run.logs}
+    least = min(begun.values())
+    if least < max(begun.values()):
+        guilty = tuple(rank for rank, count in begun.items() if count == least)
         return Blame(guilty, f"did not arrive at collective {least + 1}", _stacks(late))
-    return Blame((), f"all ranks wait in collective {least + 1}: no data passes", _stacks(late))
+    return Blame((), f"all ranks wait in collective {least}: no data passes", _stacks(late))
 
 
 def _silent(run: GangRun) -> Blame | None:
@@ -166,6 +174,14 @@ def _silent(run: GangRun) -> Blame | None:
         return None
     noise = _tail("".join(silent[0].noise))
     return Blame(tuple(log.rank for log in silent), "did not start in time", noise)
+
+
+def _mute(run: GangRun) -> Blame | None:
+    """Name who did not even say how it ended, when all were told to end and others said so."""
+    mute = tuple(log.rank for log in run.logs if log.last("exit") is None)
+    if not mute or len(mute) == len(run.logs):
+        return None
+    return Blame(mute, "does not answer any more: its host, or the way to it, is gone")
 
 
 def _stopped(run: GangRun) -> Blame | None:
@@ -215,8 +231,15 @@ def _heard(log: RankLog) -> float:
     return max(own, default=0.0)
 
 
-def _seq(log: RankLog) -> int:
-    return max((e.get("seq", 0) for e in log.events), default=0)
+def _begun(log: RankLog) -> int:
+    """Count the collectives that a rank came to: done ones are equal while all wait for one."""
+    return max((e.get("begun", 0) for e in log.events), default=0)
+
+
+def _moves(log: RankLog) -> bool:
+    """Whether it came to another collective between its last two heartbeats."""
+    counts = [e["begun"] for e in log.events if e["ev"] == "beat"][-2:]
+    return len(set(counts)) > 1
 
 
 def _phase(log: RankLog) -> str:

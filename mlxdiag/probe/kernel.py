@@ -250,12 +250,18 @@ def ask_ps(what: str, pid: int) -> str:
 
 
 class Rank:
-    """One rank: where it is, and the lines that say so."""
+    """One rank: where it is, and the lines that say so.
+
+    `begun` counts the collectives it came to, `seq` those that were checked or timed: while all
+    wait for one rank, only `begun` tells them apart.
+    """
 
     def __init__(self, job: Job, events: int) -> None:
         """Keep the job and the descriptor of the supervisor's pipe."""
         self.job, self.events = job, events
-        self.phase, self.seq = "import", 0
+        self.phase = "import"
+        self.begun = 0
+        self.seq = 0
 
     def tell(self, event: str, **more: object) -> None:
         """Write one event as one line."""
@@ -276,11 +282,19 @@ class Rank:
         """Say every second where this rank is; silent inside `init`, which holds the GIL."""
         while True:
             time.sleep(BEAT_S)
-            self.tell("beat", phase=self.phase, seq=self.seq, cpu_s=time.process_time())
+            self.tell(
+                "beat",
+                phase=self.phase,
+                begun=self.begun,
+                seq=self.seq,
+                cpu_s=time.process_time(),
+            )
 
     def fail(self, kind: str, text: str, **more: object) -> NoReturn:
         """Say what is wrong and leave at once: after a failed collective the next one may hang."""
-        self.tell("fail", kind=kind, text=text, phase=self.phase, seq=self.seq, **more)
+        self.tell(
+            "fail", kind=kind, text=text, phase=self.phase, begun=self.begun, seq=self.seq, **more
+        )
         faulthandler.cancel_dump_traceback_later()
         os._exit(3)
 
@@ -305,7 +319,7 @@ def rank_main(job: Job, events: int) -> None:
             in_measure(rank, group, size)
         signal.setitimer(signal.ITIMER_REAL, 0)
         rank.phase = "done"
-        rank.tell("done", seq=rank.seq, max_rss=max_rss())
+        rank.tell("done", begun=rank.begun, seq=rank.seq, max_rss=max_rss())
     except BaseException as error:
         rank.fail("exception", f"{type(error).__name__}: {error}")
     os._exit(0)
@@ -404,6 +418,7 @@ def in_check(rank: Rank, group: Any) -> None:
 def check_sum(rank: Rank, group: Any, count: int, iteration: int) -> None:
     """Add planes that do not overlap: the sum holds each rank's part, to be read off again."""
     mine = plane(rank.job["rank"], count, iteration)
+    rank.begun += 1
     total = mx.distributed.all_sum(mine, group=group)
     mx.eval(total)
     for start in range(0, count, SLICE):
@@ -451,6 +466,7 @@ def blame(
 def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
     """Gather a count that is no multiple of 4 KiB; every block must be its rank's own."""
     mine = plane(rank.job["rank"], count, iteration)
+    rank.begun += 1
     everything = mx.distributed.all_gather(mine, group=group)
     mx.eval(everything)
     for peer in range(group.size()):
@@ -475,6 +491,7 @@ def check_floats(rank: Rank, group: Any) -> None:
         dtype = getattr(mx, name)
         index = mx.arange(1027, dtype=mx.int32)
         mine = ((index + rank.job["rank"]) % 8).astype(dtype)
+        rank.begun += 1
         total = mx.distributed.all_sum(mine, group=group)
         mx.eval(total)
         wanted = mx.zeros(1027, dtype=mx.int32)
@@ -501,6 +518,7 @@ def check_send(rank: Rank, group: Any) -> None:
     before, after = (me - 1) % size, (me + 1) % size
     mine = plane(me, 1027, 1)
     like = mx.zeros(1027, dtype=mx.int32)
+    rank.begun += 1
     got = exchange(group, mine, like, before, after, first=me % 2 == 0)
     unequal = got != plane(before, 1027, 1)
     wrong = mx.sum(unequal).item()
@@ -538,11 +556,14 @@ def in_measure(rank: Rank, group: Any, size: int) -> None:
     step = OPS[job["op"]](rank, group, count, dtype)
     one = mx.ones(1, dtype=mx.int32)
     for _ in range(job["warmup"]):
+        rank.begun += 1
         step()
+    rank.begun += 1
     barrier = mx.distributed.all_sum(one, group=group)
     mx.eval(barrier)
     clock, samples = time.perf_counter_ns, []
     for _ in range(iterations):
+        rank.begun += 1
         start = clock()
         step()
         samples.append(clock() - start)

@@ -61,8 +61,8 @@ def failed(text: str, phase: str = "measure", kind: str = "exception", **more: o
     return {"ev": "fail", "kind": kind, "text": text, "phase": phase, "at": 8.0, **more}
 
 
-def beat(seq: int, at: float) -> Event:
-    return {"ev": "beat", "phase": "measure", "seq": seq, "at": at}
+def beat(begun: int, at: float) -> Event:
+    return {"ev": "beat", "phase": "measure", "begun": begun, "at": at}
 
 
 def healthy(rank: int, ns: Sequence[int] = HEALTHY, size: int = 4) -> RankLog:

@@ -172,14 +172,33 @@ def test_a_rank_whose_connection_broke_is_lost() -> None:
     assert (blame.ranks, blame.text) == ((1,), "was lost: the connection was closed")
 
 
-def test_a_rank_that_was_done_too_early_is_who_ended_first() -> None:
-    early = log(1, {"ev": "done", "seq": 3}, ended(status=0, at=6.0))
-    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3)), early], "failed"))
+MUTE = "does not answer any more: its host, or the way to it, is gone"
+
+
+def test_a_rank_that_does_not_say_how_it_ended() -> None:
+    echo = log(0, failed(RING_ECHO), ended(status=3))
+    blame = blamed(ran([echo, log(1, beat(4, 6.0)), log(2, ended(why="asked"))], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), MUTE)
+    blame = late(log(0, beat(4, 9.0), ended(why="asked")), log(1, beat(4, 6.0)))
+    assert (blame.ranks, blame.text) == ((1,), MUTE)
+
+
+def test_a_rank_that_was_done_too_early_took_part_in_fewer_collectives() -> None:
+    early = log(1, {"ev": "done", "begun": 3}, ended(status=0))
+    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3, at=6.0)), early], "failed"))
+    assert blame == Blame((1,), "was done before the others: it took part in fewer collectives")
+
+
+def test_where_all_only_echo_the_first_is_named() -> None:
+    echoes = [log(n, failed(RING_ECHO), ended(status=3, at=7.0 - n)) for n in range(2)]
+    blame = blamed(ran(echoes, "failed"))
     assert (blame.ranks, blame.text) == ((1,), "ended first")
 
 
 def test_only_alarms_are_judged_as_a_deadline() -> None:
-    run = ran([log(0, beat(5, 6.0), ended(signal=14)), log(1, beat(4, 6.0))], "failed")
+    run = ran(
+        [log(0, beat(5, 6.0), ended(signal=14)), log(1, beat(4, 6.0), ended(why="asked"))], "failed"
+    )
     assert blamed(run) == Blame((1,), "did not arrive at collective 5")
 
 
@@ -242,7 +261,12 @@ def test_the_rank_that_did_the_fewest_collectives_did_not_arrive() -> None:
 
 def test_all_at_the_same_collective_means_the_data_between_them() -> None:
     blame = late(log(0, beat(9, 9.0)), log(1, beat(9, 9.0)))
-    assert (blame.ranks, blame.text) == ((), "all ranks wait in collective 10: no data passes")
+    assert (blame.ranks, blame.text) == ((), "all ranks wait in collective 9: no data passes")
+
+
+def test_ranks_that_still_move_are_compared_with_nobody() -> None:
+    blame = late(log(0, beat(8, 8.0), beat(9, 9.0)), log(1, beat(7, 8.4), beat(8, 9.4)))
+    assert (blame.ranks, blame.text) == ((), "the ranks go on, too slowly for the deadline")
 
 
 # Interrupted; and what the findings make of all this.
