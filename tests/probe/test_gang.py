@@ -247,7 +247,8 @@ def test_a_stale_rank_on_the_port_is_never_taken_for_ours() -> None:
     with listener(port_of(hostfile(plan)[1][0]), shared=True):
         probe = launched(plan)
     if not probe.passed:
-        assert (probe.run.end, probe.run.phase) == ("deadline", "init")
+        assert probe.run.end == "deadline"
+        assert probe.run.phase in {"init", "identity"}
         waits = {"all ranks wait inside init", "still in init when the others had passed it"}
         assert blamed(probe).text in waits
 
