@@ -53,6 +53,20 @@ class Format(StrEnum):
     json = "json"
 
 
+class ProbeBackend(StrEnum):
+    """Backends that can be launched so far."""
+
+    ring = "ring"
+
+
+class Op(StrEnum):
+    """Collectives that can be timed; `send` is one shift around the ring."""
+
+    all_sum = "all_sum"
+    all_gather = "all_gather"
+    send = "send"
+
+
 class FailOn(StrEnum):
     """From which severity on a failed check fails the run."""
 
@@ -157,6 +171,61 @@ def demo(
 
     report = _report(recording.load(DEMO), "ports", lambda _finding: True, FailOn.error)
     _finish(report, format, output, verbose=verbose, no_color=no_color, exit_code=0)
+
+
+@app.command(epilog=EPILOG)
+def probe(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    local: Annotated[
+        int | None, typer.Option("--local", min=2, max=16, help="Ranks on this machine, no ssh.")
+    ] = None,
+    backend: Annotated[ProbeBackend, typer.Option("--backend", help="What to launch.")] = (
+        ProbeBackend.ring
+    ),
+    op: Annotated[Op, typer.Option("--op", help="The collective that is timed.")] = Op.all_sum,
+    begin: Annotated[str | None, typer.Option("-b", help="Smallest size: 4, 64K, 1M.")] = None,
+    end: Annotated[str | None, typer.Option("-e", help="Largest size.")] = None,
+    factor: Annotated[int, typer.Option("-f", min=2, help="From one size to the next.")] = 4,
+    iters: Annotated[int | None, typer.Option("--iters", min=1, help="Timed per size.")] = None,
+    warmup: Annotated[int, typer.Option("--warmup", min=0, help="Untimed, per size.")] = 5,
+    check: Annotated[bool, typer.Option(help="Check every element first.")] = True,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Launches.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, start nothing.")] = (
+        False
+    ),
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    timeout: TimeoutOption = None,
+    no_color: NoColorOption = False,
+) -> None:
+    """Launch real collectives, check every element, time them, and name the rank that fails."""
+    from mlxdiag import recording  # noqa: PLC0415
+    from mlxdiag.probe import command  # noqa: PLC0415
+
+    if replay is not None:
+        found = _replayed(replay, inventory, hosts, save)
+    else:
+        wish = command.Wish(
+            backend.value, op.value, begin, end, factor, iters, warmup, check, repeat
+        )
+        if save is not None:
+            recording.check_target(save)
+        if local is None:
+            asked = _inventory(inventory, hosts)
+            plans = command.over_cluster(asked, wish, timeout)
+        else:
+            plans = command.on_this_machine(local, wish)
+        if dry_run:
+            _write(command.described(plans))
+            raise typer.Exit(2 if plans.refusals and not plans.makers else 0)
+        found = command.launch(plans, timeout)
+        if save is not None:
+            recording.save(found, save)
+    report = _report(found, "probe", lambda _finding: True, FailOn.error)
+    _finish(report, format, output, verbose=False, no_color=no_color)
 
 
 @app.command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlxdiag.capture import Command
     from mlxdiag.inventory import Host
     from mlxdiag.transport import Transport
+    from mlxdiag.transport.ssh import SshTransport
 
 FANOUT = 64
 """How many hosts are talked to at once, unless told otherwise."""
@@ -33,12 +34,12 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-def transport_choice() -> Callable[[Host], Transport]:
+def transport_choice() -> Callable[[Host], LocalTransport | SshTransport]:
     """Give the choice that a run makes per host: one transport of each kind, ssh only if needed."""
     local = LocalTransport()
 
     @cache
-    def ssh() -> Transport:
+    def ssh() -> SshTransport:
         from mlxdiag.transport.ssh import SshTransport  # noqa: PLC0415  a local run needs no asyncssh
 
         return SshTransport()

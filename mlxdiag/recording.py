@@ -4,6 +4,7 @@ recording.json          format, version, tool, when, how the run ended
 inventory.yaml          what was asked
 HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
+probes/NN-BACKEND/      per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from mlxdiag import inventory as inventories
 from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import InventoryError, RecordingError
 from mlxdiag.inventory import Inventory
+from mlxdiag.probe import record
+from mlxdiag.probe.plan import Plan
+from mlxdiag.probe.said import GangRun
 
 FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
@@ -41,6 +45,7 @@ class Recording:
     duration_s: float
     tool_version: str
     ended: Ended = "complete"
+    probes: tuple[tuple[Plan, GangRun], ...] = ()
 
 
 def check_target(path: Path) -> None:
@@ -101,6 +106,7 @@ def loads(files: Files, source: str) -> Recording:
             duration_s=float(head["duration_s"]),
             tool_version=str(head["tool_version"]),
             ended=head.get("ended", "complete"),
+            probes=_probes(files, source),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
@@ -121,6 +127,9 @@ def _files(recording: Recording) -> dict[str, bytes]:
         ),
         "inventory.yaml": inventories.dump(recording.inventory).encode(),
     }
+    for number, (plan, run) in enumerate(recording.probes, 1):
+        for name, content in record.to_files(plan, run).items():
+            files[f"probes/{number:02d}-{plan.backend}/{name}"] = content
     for host, captures in recording.hosts.items():
         files[f"{host}/manifest.json"] = _json({n: _entry(c) for n, c in captures.items()})
         for name, capture in captures.items():
@@ -129,6 +138,17 @@ def _files(recording: Recording) -> dict[str, bytes]:
             if capture.stderr:
                 files[f"{host}/{name}.err"] = capture.stderr
     return files
+
+
+def _probes(files: Files, source: str) -> tuple[tuple[Plan, GangRun], ...]:
+    launches: dict[str, dict[str, bytes]] = {}
+    for name, content in files.items():
+        parts = PurePosixPath(name).parts
+        if len(parts) == 3 and parts[0] == "probes":
+            launches.setdefault(parts[1], {})[parts[2]] = content
+    return tuple(
+        record.from_files(launches[name], f"{source}/probes/{name}") for name in sorted(launches)
+    )
 
 
 def _entry(capture: Capture) -> dict[str, object]:

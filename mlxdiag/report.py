@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import Literal
 
 from mlxdiag import checks, cluster
+from mlxdiag.checks.probes import findings as probe_findings
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
+from mlxdiag.probe.judge import Probe, judge
 from mlxdiag.recommend import Recommendation, expected, recommend
 from mlxdiag.recording import Ended, Recording
 
@@ -34,6 +36,7 @@ class Report:
     findings: tuple[Finding, ...]
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
+    probes: tuple[Probe, ...] = ()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -133,6 +136,9 @@ def build(
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
     findings = (*findings, expected(seen, found, findings))
+    probes = tuple(judge(plan, run) for plan, run in recording.probes)
+    if command == "probe":
+        findings = probe_findings(probes)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -144,4 +150,5 @@ def build(
         findings=tuple(f for f in findings if wanted(f)),
         recommendation=found,
         fail_on=fail_on,
+        probes=probes,
     )

@@ -12,11 +12,13 @@ import pytest
 from mlxdiag import finding as findings
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL
-from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED
+from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, probes
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
-from mlxdiag.recommend import SPOILERS
+from mlxdiag.probe.judge import judge
+from mlxdiag.probe.said import GangRun
+from mlxdiag.recommend import EXPECTED, SPOILERS
 from mlxdiag.recording import Recording
 from mlxdiag.render.cells import WORDS
 from tests.checks.recorded import (
@@ -29,6 +31,7 @@ from tests.checks.recorded import (
     unreached,
 )
 from tests.model import CASES
+from tests.probe.logs import healthy, log, plan, ran
 
 IDS = [check.id for check in ALL]
 
@@ -176,6 +179,13 @@ DERIVED: dict[str, Callable[[], Recording]] = {
 }
 
 
+LAUNCHES: tuple[GangRun, ...] = (
+    ran([healthy(0), healthy(1)]),
+    ran([healthy(0), log(1)], left=["rank 1 on mac1: still there as pid 7"]),
+    ran([log(0), log(1)], "interrupted", left=["rank 1 on mac1: not known: no answer"]),
+)
+
+
 @cache
 def derived(name: str) -> tuple[Finding, ...]:
     return built(DERIVED[name]()).findings
@@ -191,6 +201,8 @@ def everything() -> Iterator[Finding]:
         yield from reported(case).findings
     for name in DERIVED:
         yield from derived(name)
+    for run in LAUNCHES:
+        yield from probes.findings([judge(plan(2), run)])
 
 
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})
@@ -217,7 +229,7 @@ def test_what_never_fails_does_not() -> None:
 def test_every_check_is_asked_of_every_subject_of_its_scope() -> None:
     report = reported("clean-mesh-4")
     counts = {"host": 4, "port": 12, "link": 6, "pair": 6, "cluster": 1}
-    for check in ALL:
+    for check in (*CHECKS, EXPECTED):
         assert sum(f.id == check.id for f in report.findings) == counts[check.per], check.id
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from mlxdiag.finding import Evidence, Finding, Fix, Subject
 from mlxdiag.ladder import LinkState, Usable
 from mlxdiag.ports import Port
+from mlxdiag.probe.judge import Probe
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
@@ -57,7 +59,7 @@ def document(report: Report) -> Object:
         "links": [_link(state) for state in report.links],
         "matrix": {"hosts": list(hosts), "devices": [list(map(_cell, row)) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
-        "probes": [],
+        "probes": [_probe(probe) for probe in report.probes],
         "recommendation": _recommendation(report),
         "summary": report.summary,
     }
@@ -186,6 +188,35 @@ def _evidence(evidence: Evidence | None) -> Object | None:
 
 def _fix(fix: Fix | None) -> Object | None:
     return {"kind": fix.kind.value, "text": fix.text, "command": fix.command} if fix else None
+
+
+def _probe(probe: Probe) -> Object:
+    plan, chosen = probe.plan, probe.plan.settings
+    samples = [
+        {"rank": log.rank, "size_bytes": event["size"], "ns": event["ns"]}
+        for log in probe.run.logs
+        for event in log.events
+        if event["ev"] == "samples"
+    ]
+    return {
+        "backend": plan.backend,
+        "op": chosen.op,
+        "dtype": chosen.dtype,
+        "ranks": [rank.host.name for rank in plan.ranks],
+        "notes": list(plan.notes),
+        "end": probe.run.end,
+        "passed": probe.passed,
+        "blame": {
+            "ranks": list(probe.blame.ranks),
+            "text": probe.blame.text,
+            "evidence": probe.blame.evidence,
+        }
+        if probe.blame
+        else None,
+        "left": list(probe.run.left),
+        "rows": [asdict(row) for row in probe.rows],
+        "samples": samples,
+    }
 
 
 def _recommendation(report: Report) -> Object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlxdiag.capture import ACCESS, Outcome
 from mlxdiag.finding import FixKind
+from mlxdiag.probe.judge import Probe
 from mlxdiag.render.fold import fold, groups
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -22,10 +23,19 @@ def render(report: Report, style: Style) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _how(probe: Probe) -> str:
+    if probe.passed:
+        return "ok"
+    return "interrupted" if probe.run.end == "interrupted" else "failed"
+
+
 def verdict_line(report: Report, style: Style) -> str:
     """Say the verdict, the backend, the counts and the first thing to do, in one line."""
     counts = report.summary
     usable = sum(state.jaccl.usable is True for state in report.links)
+    if report.command == "probe":
+        ran = ", ".join(f"{probe.plan.backend} {_how(probe)}" for probe in report.probes)
+        return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     parts = [
         f"{report.verdict.upper()}:",
         f"{usable} of {len(report.links)} links fit for RDMA;",

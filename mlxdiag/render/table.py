@@ -18,6 +18,7 @@ from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
+from mlxdiag.render.probes import probes
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -40,7 +41,11 @@ SEVERITIES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.I
 
 def render(report: Report, style: Style) -> str:
     """Lay the report out for `style.width` columns."""
-    parts: list[RenderableType] = [_title(report, style), Text(""), _hosts(report, style)]
+    parts: list[RenderableType] = [_title(report, style)]
+    if report.command == "probe":
+        parts += [*probes(report.probes, style), Text(""), _verdict(report, style)]
+        return _printed(parts, style)
+    parts += [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
         parts += [_head("PORT PAIRS", "a row is one end: its port to the column's host")]
         parts += _matrix(report, style)
@@ -51,6 +56,10 @@ def render(report: Report, style: Style) -> str:
             parts += [_head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
         parts += [_head("PORTS"), _ports(report, style)]
     parts += [Text(""), _verdict(report, style)]
+    return _printed(parts, style)
+
+
+def _printed(parts: list[RenderableType], style: Style) -> str:
     console = Console(
         file=StringIO(),
         width=style.width,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from mlxdiag.capture import ACCESS, Capture, Outcome
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from mlxdiag.capture import Command
     from mlxdiag.inventory import Host
+    from mlxdiag.transport.talk import Ears, Talk
+
+TALK_END_S = 8.0
+"""How long a supervisor may take to end its rank: two graces and some."""
 
 END_S = 2.0
 """How long the program may take to end once its stdin has closed."""
@@ -78,6 +83,52 @@ class LocalTransport:
         finally:
             child.cut()
             await _end(child, transport)
+
+    async def talk(self, host: Host, line: str, ears: Ears) -> Talk:
+        """Start a command line as our child; see `mlxdiag.transport.talk.Talker`."""
+        del host
+        transport, listener = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Listener(ears), "/bin/sh", "-c", line, start_new_session=True
+        )
+        return _LocalTalk(transport, listener)
+
+
+class _Listener(asyncio.SubprocessProtocol):
+    """Passes on what a talk's process writes, and its end after its last bytes."""
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        (self._ears.stdout if fd == 1 else self._ears.stderr)(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if not self.gone.done():
+            self.gone.set_result(None)
+            self._ears.ended("the process ended")
+
+
+@dataclass
+class _LocalTalk:
+    """A talk with our own child."""
+
+    transport: asyncio.SubprocessTransport
+    listener: _Listener
+
+    def send(self, data: bytes) -> None:
+        stdin = cast("asyncio.WriteTransport | None", self.transport.get_pipe_transport(0))
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(data)
+
+    async def close(self) -> None:
+        stdin = self.transport.get_pipe_transport(0)
+        if stdin is not None:
+            stdin.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self.listener.gone), TALK_END_S)
+        self.transport.close()
 
 
 async def _start(child: _Child, program: shell.Program) -> asyncio.SubprocessTransport:

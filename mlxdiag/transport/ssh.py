@@ -24,12 +24,14 @@ import asyncssh
 from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.transport import shell
 from mlxdiag.transport.collection import Collection
+from mlxdiag.transport.talk import NoTalkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mlxdiag.capture import Command
     from mlxdiag.inventory import Host
+    from mlxdiag.transport.talk import Ears, Talk
 
 CONNECT_TIMEOUT_S = 10.0
 """From the first packet to the end of authentication."""
@@ -38,6 +40,9 @@ KEEPALIVE_S = 5.0
 """A host that leaves three of these unanswered is gone."""
 
 CLOSE_S = 2.0
+
+TALK_END_S = 8.0
+"""How long a supervisor may take to end its rank: two graces and some."""
 
 GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 DEFAULT_KEYS = ("id_ed25519_sk", "id_ecdsa_sk", "id_ed25519", "id_ecdsa", "id_rsa")
@@ -188,6 +193,26 @@ class SshTransport:
         finally:
             await _close(connection)
 
+    async def talk(self, host: Host, line: str, ears: Ears) -> Talk:
+        """Start a command line in a session; see `mlxdiag.transport.talk.Talker`."""
+        peer = _Peer()
+        try:
+            way = self._way(host)
+        except (asyncssh.Error, OSError, ValueError) as error:
+            raise NoTalkError(Outcome.NOT_STARTED, f"ssh configuration: {error}") from error
+        try:
+            connection = await self._connect(host, way, peer)
+        except (asyncssh.Error, OSError, ValueError) as error:
+            raise NoTalkError(*_verdict(error, way, peer, self._timeout_s)) from error
+        try:
+            channel, _ = await connection.create_session(
+                lambda: _Listener(ears), line, encoding=None, request_pty=False
+            )
+        except (asyncssh.Error, OSError) as error:
+            await _close(connection)
+            raise NoTalkError(Outcome.DISCONNECTED, f"no session: {error}") from error
+        return _SshTalk(connection, cast("asyncssh.SSHClientChannel[bytes]", channel))
+
     def _way(self, host: Host) -> _Way:
         options = self._options(host)
         files = _known_hosts_files(options)
@@ -277,6 +302,46 @@ class _Session(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.collection:
             self.collection.lost(f"{exc or self._ended}")
+
+
+class _Listener(asyncssh.SSHClientSession[bytes]):
+    """Passes on what a talk's process says."""
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self._ended = "the connection was closed"
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        (self._ears.stderr if datatype else self._ears.stdout)(data)
+
+    def exit_status_received(self, status: int) -> None:
+        self._ended = f"the session ended with status {status}"
+
+    def exit_signal_received(self, signal: str, *_more: object) -> None:
+        self._ended = f"the session was ended by SIG{signal}"
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ears.ended(f"{exc or self._ended}")
+
+
+@dataclass
+class _SshTalk:
+    """A talk over a connection of its own."""
+
+    connection: asyncssh.SSHClientConnection
+    channel: asyncssh.SSHClientChannel[bytes]
+
+    def send(self, data: bytes) -> None:
+        if not self.channel.is_closing():
+            self.channel.write(data)
+
+    async def close(self) -> None:
+        if not self.channel.is_closing():
+            with suppress(OSError):
+                self.channel.write_eof()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.channel.wait_closed(), TALK_END_S)
+        await _close(self.connection)
 
 
 async def _session(

@@ -1,0 +1,67 @@
+"""Probes: findings about collectives that really ran. Asked of judged launches, not of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
+from mlxdiag.probe.judge import Probe
+
+
+def _asked_elsewhere(_cluster: object, _probe: Probe) -> Evidence | None:
+    """MLX raises nothing where the data is wrong, and waits for ever for a rank that is gone."""
+    return None
+
+
+def _nothing_left(_cluster: object, _probe: Probe) -> Evidence | None:
+    """A rank that stays behind holds its port, its memory and, with jaccl, protection domains."""
+    return None
+
+
+COLLECTIVE: Check[Probe] = Check(
+    "probes-collective",
+    "collectives of every rank end in time with the right results",
+    Severity.ERROR,
+    "cluster",
+    Fix(FixKind.NONE, "look at the rank that is named, its host and its stderr"),
+    (),
+    _asked_elsewhere,
+)
+LEFT: Check[Probe] = Check(
+    "probes-nothing-left",
+    "nothing that the probe started is left on any host",
+    Severity.ERROR,
+    "cluster",
+    Fix(
+        FixKind.REBOOT, "a process that SIGKILL does not end waits in the kernel: restart its host"
+    ),
+    (),
+    _nothing_left,
+)
+CHECKS = (COLLECTIVE, LEFT)
+
+
+def findings(probes: Iterable[Probe]) -> tuple[Finding, ...]:
+    """Judge every launch: did the collectives work, and is the place clean again."""
+    return tuple(finding for probe in probes for finding in (_collective(probe), _left(probe)))
+
+
+def _collective(probe: Probe) -> Finding:
+    hosts = [rank.host.name for rank in probe.plan.ranks]
+    subject = Subject("cluster", interface=probe.plan.backend)
+    if probe.blame is None:
+        return Finding(COLLECTIVE, subject, Status.PASS)
+    who = ", ".join(f"rank {rank} ({hosts[rank]})" for rank in probe.blame.ranks)
+    seen = f"{probe.plan.backend}: {who} {probe.blame.text}".replace("  ", " ")
+    evidence = Evidence("probe", seen, f"{len(hosts)} ranks, all of them done")
+    interrupted = probe.run.end == "interrupted"
+    return Finding(COLLECTIVE, subject, Status.UNKNOWN if interrupted else Status.FAIL, evidence)
+
+
+def _left(probe: Probe) -> Finding:
+    subject = Subject("cluster", interface=probe.plan.backend)
+    if not probe.run.left:
+        return Finding(LEFT, subject, Status.PASS)
+    unknown = all("not known" in text for text in probe.run.left)
+    evidence = Evidence("ps", "; ".join(probe.run.left), "nothing")
+    return Finding(LEFT, subject, Status.UNKNOWN if unknown else Status.FAIL, evidence)

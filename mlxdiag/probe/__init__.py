@@ -1,0 +1,1 @@
+"""Probes: real collectives, launched by us, judged from what every rank said."""

@@ -1,0 +1,87 @@
+"""Plan: a backend's ranks and what to measure -> per rank a job and a command line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlxdiag.inventory import Host
+
+DEADLINES_S: Mapping[str, float] = {
+    "spawn": 20.0,
+    "import": 40.0,
+    "init": 45.0,
+    "identity": 10.0,
+    "check": 60.0,
+    "measure": 60.0,
+}
+"""Seconds per phase. Ring's init gives up by itself after 31 s (mlx ring.cpp): ours is later."""
+
+LEASE_S = 15.0
+SIZES = (4, 1024, 32768, 65536, 1 << 20, 16 << 20)
+"""Bytes. On both sides of MLX's switches: 32 KiB (jaccl), 256 KiB a rank (ring)."""
+QUICK_SIZES = (4, 1 << 20)
+CHECK_SIZES = (4, 12, 1024, 4096, 32768 + 4, 65536, 1 << 20, (1 << 20) + 12)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, equal on all ranks. Sizes are bytes of one rank's buffer."""
+
+    op: str = "all_sum"
+    dtype: str = "float32"
+    sizes: tuple[int, ...] = SIZES
+    iterations: int | None = None
+    warmup: int = 5
+    check: bool = True
+
+    def iterations_of(self, size: int) -> int:
+        """Decide how often a size is timed: many times what is short, never by a clock."""
+        return self.iterations or max(5, min(200, (8 << 20) // max(1, size) * 5))
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """One rank: its host, and the environment MLX reads. `files` are variables that name a file."""
+
+    rank: int
+    host: Host
+    env: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there."""
+
+    backend: str
+    mlx_backend: str
+    ranks: tuple[RankPlan, ...]
+    nonce: str
+    settings: Settings = field(default_factory=Settings)
+    notes: tuple[str, ...] = ()
+    lease_s: float = LEASE_S
+    deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))
+
+    def job(self, rank: RankPlan) -> dict[str, Any]:
+        """Build what the kernel is told."""
+        chosen = self.settings
+        return {
+            "nonce": self.nonce,
+            "rank": rank.rank,
+            "size": len(self.ranks),
+            "backend": self.backend,
+            "mlx_backend": self.mlx_backend,
+            "env": dict(rank.env),
+            "files": dict(rank.files),
+            "deadlines": dict(self.deadlines_s),
+            "lease_s": self.lease_s,
+            "check": chosen.check,
+            "check_sizes": list(CHECK_SIZES),
+            "op": chosen.op,
+            "dtype": chosen.dtype,
+            "sizes": list(chosen.sizes),
+            "iterations": {str(size): chosen.iterations_of(size) for size in chosen.sizes},
+            "warmup": chosen.warmup,
+        }

@@ -1,0 +1,71 @@
+"""Record: a judged launch on disk, so that it can be judged again: plan.json and rank<k>.jsonl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mlxdiag.errors import RecordingError
+from mlxdiag.inventory import Host
+from mlxdiag.probe.plan import Plan, RankPlan, Settings
+from mlxdiag.probe.said import GangRun, RankLog
+
+
+def to_files(plan: Plan, run: GangRun) -> dict[str, bytes]:
+    """Write a launch as files by name; events one a line, as they came."""
+    head = {
+        "plan": {**asdict(plan), "ranks": [asdict(rank) for rank in plan.ranks]},
+        "run": {
+            "end": run.end,
+            "seconds": run.seconds,
+            "overdue": run.overdue,
+            "phase": run.phase,
+            "left": run.left,
+        },
+        "ranks": [{"host": g.host, "noise": g.noise, "lost": g.lost} for g in run.logs],
+    }
+    text = json.dumps(head, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    files = {"plan.json": text.encode()}
+    for log in run.logs:
+        lines = (json.dumps(event, sort_keys=True) + "\n" for event in log.events)
+        files[f"rank{log.rank}.jsonl"] = "".join(lines).encode()
+    return files
+
+
+def from_files(files: Mapping[str, bytes], source: str) -> tuple[Plan, GangRun]:
+    """Read them again; raise RecordingError where they are not what was written."""
+    try:
+        head = json.loads(files["plan.json"])
+        plan = _plan(head["plan"])
+        logs = tuple(
+            RankLog(rank, said["host"], _events(files, rank), said["noise"], said["lost"])
+            for rank, said in enumerate(head["ranks"])
+        )
+        run = head["run"]
+        ended = GangRun(
+            logs,
+            run["end"],
+            run["seconds"],
+            tuple(run["overdue"]),
+            run["phase"],
+            tuple(run["left"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordingError(f"{source}: not a recorded probe: {error!r}") from error
+    return plan, ended
+
+
+def _plan(said: dict[str, Any]) -> Plan:
+    settings = dict(said["settings"], sizes=tuple(said["settings"]["sizes"]))
+    ranks = tuple(
+        RankPlan(rank["rank"], Host(**rank["host"]), rank["env"], rank["files"])
+        for rank in said["ranks"]
+    )
+    rest = {key: said[key] for key in ("backend", "mlx_backend", "nonce", "lease_s", "deadlines_s")}
+    return Plan(ranks=ranks, settings=Settings(**settings), notes=tuple(said["notes"]), **rest)
+
+
+def _events(files: Mapping[str, bytes], rank: int) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in files[f"rank{rank}.jsonl"].splitlines()]

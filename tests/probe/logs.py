@@ -1,0 +1,80 @@
+"""Logs of ranks as the controller hears them, made by hand: judge sees nothing else of a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mlxdiag.backends import ring
+from mlxdiag.inventory import Host
+from mlxdiag.probe.plan import Plan, Settings
+from mlxdiag.probe.said import End, Event, GangRun, RankLog
+
+PHASES = ("import", "init", "identity", "check", "measure")
+HEALTHY = (1000, 2000, 3000, 4000, 5000)
+
+
+def plan(count: int, **settings: Any) -> Plan:  # noqa: ANN401
+    """Plan a ring of `count` hosts named mac0, mac1, ..."""
+    hosts = [Host(f"mac{n}", f"10.0.0.{n + 1}") for n in range(count)]
+    addresses = [[host.address] for host in hosts]
+    chosen = Settings(**{"sizes": (4,), **settings})
+    return Plan("ring", ring.MLX_BACKEND, ring.ranks(hosts, addresses, 20000), "abc", chosen)
+
+
+def log(rank: int, *events: Event, up_to: str = "measure", lost: str = "") -> RankLog:
+    """Let a rank start, enter the phases up to one, a second each, and say these events then."""
+    said: list[Event] = []
+    if up_to != "nothing":
+        said.append(spawned(rank))
+    if up_to in PHASES:
+        for at, phase in enumerate(PHASES[: PHASES.index(up_to) + 1], 1):
+            said.append({"ev": "phase", "phase": phase, "deadline_s": 5.0, "at": float(at)})
+    latest = said[-1]["at"] if said else 0.0
+    said += [{"at": latest, **event} for event in events]
+    return RankLog(rank, f"mac{rank}", said, lost=lost)
+
+
+def spawned(rank: int) -> Event:
+    return {"ev": "spawn", "pid": 100 + rank, "supervisor": 200 + rank, "at": 0.5}
+
+
+def samples(ns: Sequence[int] = HEALTHY, size: int = 4) -> Event:
+    return {"ev": "samples", "size": size, "ns": list(ns)}
+
+
+def checked() -> Event:
+    return {"ev": "checked", "elements": 9, "wrong": 0}
+
+
+def done() -> tuple[Event, Event]:
+    return {"ev": "done", "seq": 20}, ended(status=0)
+
+
+def ended(
+    *, status: int | None = None, signal: int | None = None, why: str = "exited", at: float = 9.0
+) -> Event:
+    return {"ev": "exit", "why": why, "status": status, "signal": signal, "at": at}
+
+
+def failed(text: str, phase: str = "measure", kind: str = "exception", **more: object) -> Event:
+    return {"ev": "fail", "kind": kind, "text": text, "phase": phase, "at": 8.0, **more}
+
+
+def beat(begun: int, at: float) -> Event:
+    return {"ev": "beat", "phase": "measure", "begun": begun, "at": at}
+
+
+def healthy(rank: int, ns: Sequence[int] = HEALTHY, size: int = 4) -> RankLog:
+    return log(rank, checked(), samples(ns, size), *done())
+
+
+def ran(
+    logs: Iterable[RankLog],
+    end: End = "done",
+    *,
+    overdue: Sequence[int] = (),
+    phase: str = "",
+    left: Sequence[str] = (),
+) -> GangRun:
+    return GangRun(tuple(logs), end, 10.0, tuple(overdue), phase, tuple(left))

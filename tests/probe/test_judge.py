@@ -1,0 +1,292 @@
+"""Judge on logs made by hand: who is to blame, by which rule, and when there are numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxdiag.checks.probes import findings
+from mlxdiag.finding import Status
+from mlxdiag.probe.judge import Blame, Row, judge, quantile
+from mlxdiag.probe.said import Event, GangRun, RankLog
+from tests.probe.logs import (
+    beat,
+    checked,
+    done,
+    ended,
+    failed,
+    healthy,
+    log,
+    plan,
+    ran,
+    samples,
+)
+
+RING_ECHO = "RuntimeError: [ring] all_sum failed, the connection to a peer was lost."
+JACCL_ECHO = "RuntimeError: [jaccl] Recv failed with errno=2"
+
+
+def blamed(run: GangRun) -> Blame:
+    """Judge a run that has somebody to blame; a spoilt run has no numbers."""
+    probe = judge(plan(len(run.logs)), run)
+    assert probe.blame is not None
+    assert probe.rows == ()
+    assert not probe.passed
+    return probe.blame
+
+
+def rows(*logs: RankLog, op: str = "all_sum") -> tuple[Row, ...]:
+    probe = judge(plan(len(logs), op=op), ran(logs))
+    assert probe.passed
+    return probe.rows
+
+
+# Nobody to blame: the numbers.
+
+
+def test_a_row_is_what_the_slowest_rank_by_its_median_saw() -> None:
+    (row,) = rows(healthy(0, (1000, 1000, 90000)), healthy(1, (2000, 4000, 6000)))
+    assert (row.slowest, row.samples, row.size, row.wrong) == (1, 3, 4, 0)
+    assert (row.min_us, row.p50_us, row.p90_us, row.p99_us, row.max_us) == (2, 4, 6, 6, 6)
+
+
+def test_quantiles_are_nearest_rank() -> None:
+    hundred = list(range(100, 0, -1))
+    assert [quantile(hundred, share) for share in (0.5, 0.9, 0.99, 1.0)] == [50, 90, 99, 100]
+    assert quantile([7], 0.5) == quantile([7], 0.99) == 7
+    assert quantile([1, 2], 0.5) == 1
+    assert quantile(range(1, 51), 0.99) == 50
+
+
+@pytest.mark.parametrize(
+    ("count", "op", "algbw", "busbw"),
+    [
+        (2, "all_sum", 1.0, 1.0),
+        (4, "all_sum", 1.0, 1.5),
+        (2, "all_gather", 2.0, 1.0),
+        (4, "all_gather", 4.0, 3.0),
+        (2, "send", 1.0, 1.0),
+        (4, "send", 1.0, 1.0),
+    ],
+)
+def test_bandwidths_of_1024_bytes_in_1024_ns(
+    count: int, op: str, algbw: float, busbw: float
+) -> None:
+    (row,) = rows(*(healthy(n, [1024], size=1024) for n in range(count)), op=op)
+    assert row.algbw_gb_per_s == pytest.approx(algbw)
+    assert row.busbw_gb_per_s == pytest.approx(busbw)
+
+
+def test_a_size_that_one_rank_did_not_report_has_no_row() -> None:
+    both = (samples(size=4), samples(size=8))
+    found = rows(log(0, *both, *done()), log(1, both[0], *done()))
+    assert [row.size for row in found] == [4]
+
+
+def test_wrong_is_not_known_where_one_rank_did_not_check() -> None:
+    (row,) = rows(healthy(0), log(1, samples(), *done()))
+    assert row.wrong is None
+
+
+def test_a_rank_without_a_result_is_no_smaller_cluster() -> None:
+    blame = blamed(ran([healthy(0), log(1, checked(), samples())]))
+    assert (blame.ranks, blame.text) == ((1,), "ended without a result")
+
+
+# Wrong data goes before everything else.
+
+
+def wrong(text: str, *guilty: int) -> Event:
+    return failed(text, "check", "wrong", guilty=list(guilty))
+
+
+def test_wrong_data_names_the_guilty_and_not_who_saw_it() -> None:
+    run = ran(
+        [
+            log(0, wrong("all_sum: 1 wrong elements, the first at 7", 2), ended(status=3)),
+            log(1, wrong("all_sum: 1 wrong elements, the first at 7", 2), ended(status=3)),
+            log(2, failed(RING_ECHO), ended(status=3)),
+        ],
+        "failed",
+    )
+    blame = blamed(run)
+    assert blame.ranks == (2,)
+    assert blame.text == "its data arrived wrong"
+    assert "the first at 7" in blame.evidence
+
+
+def test_wrong_data_of_several_and_of_nobody_in_particular() -> None:
+    several = [log(0, wrong("x", 2)), log(1, wrong("x", 1, 2)), log(2)]
+    assert blamed(ran(several, "failed")).ranks == (1, 2)
+    assert blamed(ran([log(0, wrong("floats")), log(1)], "deadline")).ranks == ()
+
+
+# A rank failed.
+
+
+def test_a_rank_that_never_spoke() -> None:
+    silent = log(1, up_to="nothing", lost="the process ended")
+    silent.noise.append("sh: 1: exec: /no/python: not found\n")
+    blame = blamed(ran([log(0, failed("own error")), silent], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), "did not start")
+    assert blame.evidence == "the process ended sh: 1: exec: /no/python: not found"
+
+
+@pytest.mark.parametrize("echo", [RING_ECHO, JACCL_ECHO, "[jaccl] Send failed with errno=32"])
+def test_an_echo_is_not_a_cause(echo: str) -> None:
+    run = ran(
+        [
+            log(0, failed(echo), ended(status=3, at=7.0)),
+            log(1, ended(signal=9, at=7.5)),
+            log(2, failed(echo), ended(status=3, at=7.0)),
+        ],
+        "failed",
+    )
+    blame = blamed(run)
+    assert (blame.ranks, blame.text) == ((1,), "was ended by signal 9 in measure")
+
+
+def test_an_error_of_its_own_with_its_stderr() -> None:
+    own = failed("RuntimeError: [ring] Couldn't bind socket (error: 99)", "init")
+    stderr: Event = {"ev": "stderr", "text": "[ring] Rank 1 accepting\n"}
+    blame = blamed(ran([log(0, up_to="init"), log(1, stderr, own, up_to="init")], "failed"))
+    assert blame.ranks == (1,)
+    assert blame.text == "failed in init: RuntimeError: [ring] Couldn't bind socket (error: 99)"
+    assert blame.evidence == "[ring] Rank 1 accepting"
+
+
+def test_of_two_errors_the_first_counts() -> None:
+    late = {**failed("B"), "at": 8.5}
+    assert blamed(ran([log(0, late), log(1, failed("A"))], "failed")).text.endswith("A")
+
+
+def test_an_exit_status_and_a_signal_to_the_supervisor_are_a_ranks_own() -> None:
+    run = ran([log(0, ended(why="asked", signal=15)), log(1, ended(status=5))], "failed")
+    assert blamed(run).text == "exited with status 5 in measure"
+    run = ran([log(0, ended(why="signalled", signal=15)), log(1)], "failed")
+    assert blamed(run) == Blame((0,), "was ended by signal 15 in measure")
+
+
+def test_a_rank_whose_connection_broke_is_lost() -> None:
+    run = ran([log(0, failed(RING_ECHO)), log(1, lost="the connection was closed")], "failed")
+    blame = blamed(run)
+    assert (blame.ranks, blame.text) == ((1,), "was lost: the connection was closed")
+
+
+MUTE = "does not answer any more: its host, or the way to it, is gone"
+
+
+def test_a_rank_that_does_not_say_how_it_ended() -> None:
+    echo = log(0, failed(RING_ECHO), ended(status=3))
+    blame = blamed(ran([echo, log(1, beat(4, 6.0)), log(2, ended(why="asked"))], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), MUTE)
+    blame = late(log(0, beat(4, 9.0), ended(why="asked")), log(1, beat(4, 6.0)))
+    assert (blame.ranks, blame.text) == ((1,), MUTE)
+
+
+def test_a_rank_that_was_done_too_early_took_part_in_fewer_collectives() -> None:
+    early = log(1, {"ev": "done", "begun": 3}, ended(status=0))
+    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3, at=6.0)), early], "failed"))
+    assert blame == Blame((1,), "was done before the others: it took part in fewer collectives")
+
+
+def test_where_all_only_echo_the_first_is_named() -> None:
+    echoes = [log(n, failed(RING_ECHO), ended(status=3, at=7.0 - n)) for n in range(2)]
+    blame = blamed(ran(echoes, "failed"))
+    assert (blame.ranks, blame.text) == ((1,), "ended first")
+
+
+def test_only_alarms_are_judged_as_a_deadline() -> None:
+    run = ran(
+        [log(0, beat(5, 6.0), ended(signal=14)), log(1, beat(4, 6.0), ended(why="asked"))], "failed"
+    )
+    assert blamed(run) == Blame((1,), "did not arrive at collective 5")
+
+
+# A deadline passed.
+
+
+def late(*logs: RankLog, phase: str = "measure", overdue: tuple[int, ...] = ()) -> Blame:
+    overdue = overdue or tuple(log.rank for log in logs)
+    return blamed(ran(logs, "deadline", overdue=overdue, phase=phase))
+
+
+def test_a_rank_that_did_not_start_in_time() -> None:
+    blame = late(log(0, up_to="init"), log(1, up_to="nothing"), phase="spawn", overdue=(1,))
+    assert (blame.ranks, blame.text) == ((1,), "did not start in time")
+
+
+@pytest.mark.parametrize(
+    ("stat", "text"),
+    [
+        ("T", "is stopped (SIGSTOP, or a debugger) in measure"),
+        ("Ds", "waits inside the kernel in measure"),
+        ("U+", "waits inside the kernel in measure"),
+    ],
+)
+def test_what_ps_says_goes_before_what_the_ranks_say(stat: str, text: str) -> None:
+    state: Event = {"ev": "state", "stat": stat}
+    blame = late(log(0, beat(4, 9.0), {"ev": "state", "stat": "Sl"}), log(1, beat(4, 9.0), state))
+    assert (blame.ranks, blame.text) == ((1,), text)
+
+
+def test_all_stopped_is_nobody_in_particular() -> None:
+    state: Event = {"ev": "state", "stat": "T"}
+    assert late(log(0, beat(4, 9.0), state), log(1, beat(4, 9.0), state)).ranks == ()
+
+
+def test_a_rank_in_an_earlier_phase() -> None:
+    blame = late(log(0, up_to="init"), log(1, up_to="import"), phase="init", overdue=(0,))
+    assert (blame.ranks, blame.text) == ((1,), "still in import when the others had passed it")
+
+
+def test_all_in_init_is_nobody_in_particular() -> None:
+    stack: Event = {"ev": "stderr", "text": 'File "mlxdiag-kernel", line 9 in in_init\n'}
+    blame = late(log(0, stack, up_to="init"), log(1, up_to="init"), phase="init")
+    assert (blame.ranks, blame.text) == ((), "all ranks wait inside init")
+    assert "in_init" in blame.evidence
+
+
+def test_a_rank_without_a_heartbeat_is_frozen() -> None:
+    blame = late(log(0, beat(9, 9.0)), log(1, beat(9, 5.0)), log(2, beat(9, 9.5)))
+    assert (blame.ranks, blame.text) == (
+        (1,),
+        "frozen: no heartbeat while the others have one",
+    )
+
+
+def test_the_rank_that_did_the_fewest_collectives_did_not_arrive() -> None:
+    blame = late(log(0, beat(9, 9.0)), log(1, beat(7, 9.0)), log(2, beat(9, 9.0)))
+    assert (blame.ranks, blame.text) == ((1,), "did not arrive at collective 8")
+
+
+def test_all_at_the_same_collective_means_the_data_between_them() -> None:
+    blame = late(log(0, beat(9, 9.0)), log(1, beat(9, 9.0)))
+    assert (blame.ranks, blame.text) == ((), "all ranks wait in collective 9: no data passes")
+
+
+def test_ranks_that_still_move_are_compared_with_nobody() -> None:
+    blame = late(log(0, beat(8, 8.0), beat(9, 9.0)), log(1, beat(7, 8.4), beat(8, 9.4)))
+    assert (blame.ranks, blame.text) == ((), "the ranks go on, too slowly for the deadline")
+
+
+# Interrupted; and what the findings make of all this.
+
+
+def test_interrupted_blames_nobody_and_is_not_known() -> None:
+    probe = judge(plan(2), ran([log(0), log(1)], "interrupted"))
+    assert probe.blame == Blame((), "interrupted")
+    assert [f.status for f in findings([probe])] == [Status.UNKNOWN, Status.PASS]
+
+
+def test_findings_name_rank_and_host_and_what_is_left() -> None:
+    run = ran([healthy(0), log(1)], left=["rank 1 on mac1: still there as pid 7"])
+    collective, left = findings([judge(plan(2), run)])
+    assert collective.status is left.status is Status.FAIL
+    assert collective.evidence is not None
+    assert collective.evidence.observed == "ring: rank 1 (mac1) ended without a result"
+
+
+def test_where_nobody_could_look_it_is_not_known_what_is_left() -> None:
+    run = ran([healthy(0), healthy(1)], left=["rank 1 on mac1: not known: no answer"])
+    collective, left = findings([judge(plan(2), run)])
+    assert (collective.status, left.status) == (Status.PASS, Status.UNKNOWN)
