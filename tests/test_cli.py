@@ -336,6 +336,7 @@ def _complete(how: str, **more: str) -> str:
 
 
 def test_the_readme_shows_what_the_demo_prints() -> None:
-    shown = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").partition("```text\n")[2]
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("```text\n")[2]
     ran = run("demo", env=environment(COLUMNS="96", LC_ALL="C.UTF-8"))
     assert shown.partition("\n```")[0] == ran.stdout.rstrip()
