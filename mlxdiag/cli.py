@@ -54,9 +54,30 @@ class Format(StrEnum):
 
 
 class ProbeBackend(StrEnum):
-    """Backends that can be launched so far."""
+    """Backends that can be launched; the choice is checked against BACKENDS by a test."""
 
     ring = "ring"
+    jaccl = "jaccl"
+    jaccl_ring = "jaccl-ring"
+    mpi = "mpi"
+    all = "all"
+
+
+class Dtype(StrEnum):
+    """What the buffers hold."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+    int32 = "int32"
+
+
+class Level(StrEnum):
+    """How much is measured."""
+
+    quick = "quick"
+    standard = "standard"
+    full = "full"
 
 
 class Op(StrEnum):
@@ -191,6 +212,19 @@ def probe(
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Untimed, per size.")] = 5,
     check: Annotated[bool, typer.Option(help="Check every element first.")] = True,
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Launches.")] = 1,
+    dtype: Annotated[Dtype, typer.Option("--dtype", help="What the buffers hold.")] = Dtype.float32,
+    level: Annotated[Level, typer.Option("--level", help="Which sizes.")] = Level.standard,
+    soak: Annotated[
+        str | None, typer.Option("--soak", help="Mixed sizes, all compared, for 30s, 10m or 2h.")
+    ] = None,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, max=4, help="Of ring, per link.")
+    ] = 1,
+    pairwise: Annotated[bool, typer.Option("--pairwise", help="Every cabled pair alone.")] = False,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every pair of hosts.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Launch RDMA although the facts do not allow it.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, start nothing.")] = (
         False
     ),
@@ -209,7 +243,21 @@ def probe(
         found = _replayed(replay, inventory, hosts, save)
     else:
         wish = command.Wish(
-            backend.value, op.value, begin, end, factor, iters, warmup, check, repeat
+            backend=backend.value,
+            op=op.value,
+            begin=begin,
+            end=end,
+            factor=factor,
+            iterations=iters,
+            warmup=warmup,
+            check=check,
+            repeat=repeat,
+            dtype=dtype.value,
+            level=level.value,
+            soak_s=command.seconds(soak) if soak else None,
+            connections=connections,
+            pairs="all" if all_pairs else "cabled" if pairwise else "",
+            force=force,
         )
         if save is not None:
             recording.check_target(save)
@@ -220,7 +268,7 @@ def probe(
             plans = command.on_this_machine(local, wish)
         if dry_run:
             _write(command.described(plans))
-            raise typer.Exit(2 if plans.refusals and not plans.makers else 0)
+            raise typer.Exit(0 if plans.makers else 1)
         found = command.launch(plans, timeout)
         if save is not None:
             recording.save(found, save)

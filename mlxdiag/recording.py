@@ -4,7 +4,7 @@ recording.json          format, version, tool, when, how the run ended
 inventory.yaml          what was asked
 HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
-probes/NN-BACKEND/      per launch: plan.json, and rank<k>.jsonl with what each rank said
+probes/NNN-BACKEND/     per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import InventoryError, RecordingError
 from mlxdiag.inventory import Inventory
 from mlxdiag.probe import record
-from mlxdiag.probe.plan import Plan
+from mlxdiag.probe.plan import Plan, Refusal
 from mlxdiag.probe.said import GangRun
 
 FORMAT = "mlxdiag/recording"
@@ -46,6 +46,7 @@ class Recording:
     tool_version: str
     ended: Ended = "complete"
     probes: tuple[tuple[Plan, GangRun], ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 def check_target(path: Path) -> None:
@@ -107,12 +108,14 @@ def loads(files: Files, source: str) -> Recording:
             tool_version=str(head["tool_version"]),
             ended=head.get("ended", "complete"),
             probes=_probes(files, source),
+            refusals=tuple(Refusal(**refused) for refused in head.get("refusals", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
 
 
 def _files(recording: Recording) -> dict[str, bytes]:
+    refused = [asdict(refusal) for refusal in recording.refusals]
     files = {
         "recording.json": _json(
             {
@@ -124,12 +127,13 @@ def _files(recording: Recording) -> dict[str, bytes]:
                 "cluster": recording.inventory.cluster,
                 "ended": recording.ended,
             }
+            | ({"refusals": refused} if refused else {})
         ),
         "inventory.yaml": inventories.dump(recording.inventory).encode(),
     }
     for number, (plan, run) in enumerate(recording.probes, 1):
         for name, content in record.to_files(plan, run).items():
-            files[f"probes/{number:02d}-{plan.backend}/{name}"] = content
+            files[f"probes/{number:03d}-{plan.backend}/{name}"] = content
     for host, captures in recording.hosts.items():
         files[f"{host}/manifest.json"] = _json({n: _entry(c) for n, c in captures.items()})
         for name, capture in captures.items():

@@ -17,6 +17,7 @@ from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
 from mlxdiag.probe.judge import judge
+from mlxdiag.probe.plan import Refusal
 from mlxdiag.probe.said import GangRun
 from mlxdiag.recommend import EXPECTED, SPOILERS
 from mlxdiag.recording import Recording
@@ -186,6 +187,9 @@ LAUNCHES: tuple[GangRun, ...] = (
 )
 
 
+REFUSALS = (Refusal("jaccl", "no device", usable=False), Refusal("jaccl", "?", usable=None))
+
+
 @cache
 def derived(name: str) -> tuple[Finding, ...]:
     return built(DERIVED[name]()).findings
@@ -202,7 +206,9 @@ def everything() -> Iterator[Finding]:
     for name in DERIVED:
         yield from derived(name)
     for run in LAUNCHES:
-        yield from probes.findings([judge(plan(2), run)])
+        yield from probes.findings([judge(plan(2), run)], ())
+    for refusal in REFUSALS:
+        yield from probes.findings((), [refusal])
 
 
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})

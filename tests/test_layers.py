@@ -35,8 +35,18 @@ PARSER = {"capture", "errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "mlxdiag": set(),
     "__main__": {"cli"},
-    "backends": set(),
-    "backends.ring": {"inventory", "probe.plan"},
+    "backends": {"backends.backend", "backends.ring"},
+    "backends.backend": {
+        "cluster",
+        "inventory",
+        "ladder",
+        "ports",
+        "probe.plan",
+        "readings",
+        "recommend",
+        "topology",
+    },
+    "backends.ring": {"backends.backend", "inventory", "probe.plan", "readings"},
     "capture": set(),
     "catalogue": {"checks", "checks.probes", "finding", "recommend"},
     "checks": {
@@ -83,7 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
-    "checks.probes": {"finding", "probe.judge"},
+    "checks.probes": {"finding", "probe.judge", "probe.plan"},
     "checks.rdma": {
         "capture",
         "checks.subject",
@@ -155,14 +165,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "probe": set(),
     "probe.choose": {
-        "backends.ring",
-        "cluster",
+        "backends.backend",
         "inventory",
-        "ladder",
         "probe.plan",
         "readings",
     },
     "probe.command": {
+        "backends",
+        "backends.backend",
         "checks",
         "cluster",
         "errors",
@@ -183,7 +193,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transport.shell",
         "transport.talk",
     },
-    "probe.judge": {"probe.plan", "probe.said"},
+    "probe.judge": {"backends", "backends.backend", "probe.plan", "probe.said"},
     "probe.kernel": set(),
     "probe.launch": {
         "ending",
@@ -228,9 +238,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
     },
     "render.probes": {
+        "checks.probes",
         "probe.judge",
         "render.sizes",
         "render.style",
+        "report",
     },
     "render.short": {"capture", "finding", "probe.judge", "render.fold", "render.style", "report"},
     "render.sizes": set(),

@@ -1,1 +1,9 @@
-"""Backends: per backend one file: cluster and rank order -> ranks, or what stands against it."""
+"""Backends: one file each: cluster and rank order -> ranks, or what is against it; its messages."""
+
+from collections.abc import Mapping
+
+from mlxdiag.backends import ring
+from mlxdiag.backends.backend import Backend
+
+BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (ring.BACKEND,)}
+"""By name, in the order in which `all` launches them."""

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 
+from mlxdiag.backends.backend import Backend, Layout, Site, Word, wire
 from mlxdiag.inventory import Host
-from mlxdiag.probe.plan import RankPlan
+from mlxdiag.probe.plan import RankPlan, Refusal, Wire
+from mlxdiag.readings import Gap
 
-MLX_BACKEND = "ring"
+LOOPBACK = "loopback: correctness and hangs are tested, speed is that of this machine"
+NO_CABLES = "over LAN addresses: not every pair of neighbours has a cable with IPv4"
 
 
-def local(count: int, host: Host, port: int) -> tuple[RankPlan, ...]:
-    """Plan ranks of one machine on its loopback, a port each."""
-    return ranks([host] * count, [["127.0.0.1"]] * count, port)
+def local(count: int, host: Host, port: int, connections: int) -> Layout:
+    """Plan ranks of one machine on its loopback, a port for each connection."""
+    addresses = [["127.0.0.1"] * connections] * count
+    return Layout(ranks([host] * count, addresses, port), notes=(LOOPBACK,))
+
+
+def lay(site: Site, order: Sequence[str], port: int, connections: int) -> Layout | Refusal:
+    """Plan a ring along `order`: over the cables between neighbours, or over the LAN for all."""
+    cabled = [_cables(site, order, place) for place in range(len(order))]
+    hosts = [site.cluster.of(name).host for name in order]
+    if all(addresses for addresses, _ in cabled):
+        listing = [addresses * connections for addresses, _ in cabled]
+        wires = tuple(dict.fromkeys(wire for _, wires in cabled for wire in wires))
+        return Layout(ranks(hosts, listing, port), wires)
+    lan = [(name, _lan_address(site, name)) for name in order]
+    without = [name for name, address in lan if address is None]
+    if without:
+        return Refusal("ring", f"no IPv4 address of {', '.join(without)}")
+    listing = [[str(address)] * connections for _, address in lan]
+    return Layout(ranks(hosts, listing, port), notes=(NO_CABLES,))
 
 
 def ranks(
@@ -31,3 +53,52 @@ def ranks(
         )
         for rank, host in enumerate(hosts)
     )
+
+
+def _cables(site: Site, order: Sequence[str], place: int) -> tuple[list[str], list[Wire]]:
+    """Where a rank listens: its own addresses on the cables to the rank before it."""
+    me, before = order[place], order[place - 1]
+    usable = [state.link for state in site.between(me, before) if state.ring.usable]
+    ends = [link.a if link.a.host == me else link.b for link in usable]
+    addresses = [end.ipv4[0].partition("/")[0] for end in ends]
+    return addresses, [wire(link, order) for link in usable]
+
+
+def _lan_address(site: Site, name: str) -> str | None:
+    facts = site.cluster.of(name)
+    if facts.host.ip:
+        return facts.host.ip
+    if isinstance(facts.ifconfig, Gap):
+        return None
+    found = (
+        address.address
+        for interface in facts.ifconfig.interfaces
+        if interface.name.startswith("en")
+        for address in interface.ipv4
+    )
+    usable = (a for a in found if not IPv4Address(a).is_link_local)
+    return next(usable, None)
+
+
+WORDS = (
+    Word(
+        re.compile(r"connection to a peer was lost"),
+        "a neighbour's process or host has gone",
+        echo=True,
+    ),
+    Word(
+        re.compile(r"Too many send/recv errors|Socket \d+ was closed by the peer"),
+        "a neighbour closed its connection",
+        echo=True,
+    ),
+)
+
+BACKEND = Backend(
+    name="ring",
+    mlx_name="ring",
+    lay=lay,
+    local=local,
+    ops=("all_sum", "all_gather", "send"),
+    words=WORDS,
+    deadlines_s={},
+)

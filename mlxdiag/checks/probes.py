@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
 from mlxdiag.probe.judge import Probe
+from mlxdiag.probe.plan import Refusal
 
 
 def _asked_elsewhere(_cluster: object, _probe: Probe) -> Evidence | None:
@@ -38,12 +39,42 @@ LEFT: Check[Probe] = Check(
     (),
     _nothing_left,
 )
-CHECKS = (COLLECTIVE, LEFT)
+ALLOWED: Check[Probe] = Check(
+    "probes-allowed",
+    "the hosts have what the backend takes, so that its launch is tried",
+    Severity.ERROR,
+    "cluster",
+    Fix(FixKind.NONE, "repair what is named; `mlxdiag ports` says how"),
+    (),
+    _asked_elsewhere,
+)
+CHECKS = (ALLOWED, COLLECTIVE, LEFT)
 
 
-def findings(probes: Iterable[Probe]) -> tuple[Finding, ...]:
-    """Judge every launch: did the collectives work, and is the place clean again."""
-    return tuple(finding for probe in probes for finding in (_collective(probe), _left(probe)))
+def findings(probes: Sequence[Probe], refusals: Iterable[Refusal]) -> tuple[Finding, ...]:
+    """Judge every launch: did the collectives work, is the place clean; and what was refused.
+
+    Where something was launched, a backend that the hosts cannot have is passed over.
+    """
+    refused = (_refused(refusal, others=bool(probes)) for refusal in refusals)
+    ask = (_allowed, _collective, _left)
+    found = (about(probe) for probe in probes for about in ask)
+    return (*refused, *found)
+
+
+def _allowed(probe: Probe) -> Finding:
+    return Finding(ALLOWED, Subject("cluster", interface=probe.plan.backend), Status.PASS)
+
+
+def _refused(refusal: Refusal, *, others: bool) -> Finding:
+    subject = Subject("cluster", interface=refusal.backend)
+    seen = f"{refusal.backend}: {refusal.reason}"
+    if refusal.usable is None:
+        evidence = Evidence("facts", seen, "facts that allow it")
+        return Finding(ALLOWED, subject, Status.UNKNOWN, evidence)
+    if others:
+        return Finding(ALLOWED, subject, Status.SKIP, reason=seen)
+    return Finding(ALLOWED, subject, Status.FAIL, Evidence("facts", seen, "facts that allow it"))
 
 
 def _collective(probe: Probe) -> Finding:

@@ -5,28 +5,35 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from mlxdiag import checks, cluster, live
+from mlxdiag.backends import BACKENDS
+from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
 from mlxdiag.probe import choose
 from mlxdiag.probe import launch as launches
-from mlxdiag.probe.choose import Refusal
-from mlxdiag.probe.plan import SIZES, Plan, Settings
+from mlxdiag.probe.plan import SIZES_OF, Plan, Refusal, Settings
 from mlxdiag.progress import progress
 from mlxdiag.recommend import recommend
 from mlxdiag.recording import Recording
 
+ALL = "all"
 MAX_BYTES = 1 << 30
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based)."""
+    """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
+
+    `pairs` is `cabled`, `all` or nothing. `force` launches a fragile backend without proof.
+    """
 
     backend: str
     op: str
@@ -37,16 +44,29 @@ class Wish:
     warmup: int
     check: bool
     repeat: int
+    dtype: str = "float32"
+    level: str = "standard"
+    soak_s: float | None = None
+    connections: int = 1
+    pairs: str = ""
+    force: bool = False
+
+    def backends(self) -> tuple[Backend, ...]:
+        """Name the backends to launch, in the order in which they are."""
+        return tuple(BACKENDS.values()) if self.backend == ALL else (BACKENDS[self.backend],)
 
     def settings(self) -> Settings:
         """Turn it into what the kernel is told; refuse sizes that are none."""
-        sizes = self._sweep() if self.begin or self.end else SIZES
+        sizes = self._sweep() if self.begin or self.end else SIZES_OF[self.level]
         return Settings(
             op=self.op,
+            dtype=self.dtype,
             sizes=sizes,
             iterations=self.iterations,
             warmup=self.warmup,
             check=self.check,
+            connections=self.connections,
+            soak_s=self.soak_s,
         )
 
     def _sweep(self) -> tuple[int, ...]:
@@ -59,12 +79,17 @@ class Wish:
         return tuple(sizes)
 
 
+Maker = Callable[[], Plan]
+Try = Callable[[int, str], Plan | Refusal]
+"""First port, nonce -> what a backend makes of it."""
+
+
 @dataclass(frozen=True)
 class Plans:
     """Launches to come, each made when its turn is there (fresh ports), and what was refused."""
 
     inventory: Inventory
-    makers: tuple[Callable[[], Plan], ...]
+    makers: tuple[Maker, ...]
     refusals: tuple[Refusal, ...] = ()
     before: Recording | None = None
 
@@ -73,12 +98,10 @@ def on_this_machine(count: int, wish: Wish) -> Plans:
     """Plan ranks of this machine, with the interpreter that runs us."""
     host = Host("localhost", "127.0.0.1", python=sys.executable, connection="local")
     settings = wish.settings()
-
-    def make() -> Plan:
-        port = launches.port(count)
-        return choose.local_ring(count, host, port, launches.nonce(), settings)
-
-    return Plans(Inventory("local", (host,)), (make,) * wish.repeat)
+    tries: list[tuple[int, Try]] = [
+        (count, partial(_on_machine, backend, count, host, settings)) for backend in wish.backends()
+    ]
+    return _plans(Inventory("local", (host,)), tries, wish.repeat, None)
 
 
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
@@ -91,33 +114,59 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
     seen = cluster.build(inventory, facts.hosts)
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
-    found = recommend(seen, states, findings)
-    choice = next(c for c in found.choices if c.backend == wish.backend)
-    order = choice.order or seen.topology.hosts
+    site = Site(seen, states, recommend(seen, states, findings))
+    tries: list[tuple[int, Try]] = [
+        (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
+        for backend in wish.backends()
+    ]
+    return _plans(inventory, tries, wish.repeat, facts)
 
-    def make() -> Plan:
-        port = launches.port(len(order))
-        plan = choose.ring_of(seen, states, order, port, launches.nonce(), settings)
-        if isinstance(plan, Refusal):
-            raise InventoryError(f"{plan.backend}: {plan.reason}")
-        return plan
 
-    trial = choose.ring_of(seen, states, order, 0, "", settings)
-    if isinstance(trial, Refusal):
-        return Plans(inventory, (), (trial,), facts)
-    return Plans(inventory, (make,) * wish.repeat, (), facts)
+def _on_machine(
+    backend: Backend, count: int, host: Host, settings: Settings, port: int, nonce: str
+) -> Plan | Refusal:
+    return choose.on_machine(backend, count, host, port, nonce, settings)
+
+
+def _over_site(
+    backend: Backend, site: Site, settings: Settings, port: int, nonce: str
+) -> Plan | Refusal:
+    order = choose.order_of(backend, site)
+    return choose.over_site(backend, site, order, port, nonce, settings)
+
+
+def _plans(
+    inventory: Inventory, tries: Sequence[tuple[int, Try]], repeat: int, before: Recording | None
+) -> Plans:
+    """Try every backend once without a port: what is refused then is not launched."""
+    makers: list[Maker] = []
+    refusals: list[Refusal] = []
+    for ranks, attempt in tries:
+        trial = attempt(0, "")
+        if isinstance(trial, Refusal):
+            refusals.append(trial)
+        else:
+            makers += [partial(_made, ranks, attempt)] * repeat
+    return Plans(inventory, tuple(makers), tuple(refusals), before)
+
+
+def _made(ranks: int, attempt: Try) -> Plan:
+    """Make a plan with ports and a word of its own; what was possible before still is."""
+    plan = attempt(launches.port(ranks), launches.nonce())
+    if isinstance(plan, Refusal):
+        raise InventoryError(f"{plan.backend}: {plan.reason}")
+    return plan
 
 
 def launch(plans: Plans, timeout_s: float | None) -> Recording:
-    """Run them; what cannot be launched at all is an error of what was asked, not a result."""
+    """Run them; what was refused stands in the recording beside what was launched."""
     before = plans.before
     if before is not None and before.ended != "complete":
         return before
-    if plans.refusals and not plans.makers:
-        raise InventoryError("; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals))
     if before is not None and timeout_s is not None:
         timeout_s = max(0.0, timeout_s - before.duration_s)
-    return launches.launch(plans.inventory, plans.makers, before=before, timeout_s=timeout_s)
+    ran = launches.launch(plans.inventory, plans.makers, before=before, timeout_s=timeout_s)
+    return replace(ran, refusals=plans.refusals)
 
 
 def described(plans: Plans) -> str:
@@ -142,3 +191,12 @@ def _bytes(text: str) -> int:
     if not 0 < count <= MAX_BYTES:
         raise InventoryError(f"{text!r} is not a size between 1 and {MAX_BYTES} bytes (4, 64K, 1M)")
     return count
+
+
+def seconds(text: str) -> float:
+    """Read a duration as people write it: 90, 90s, 10m, 2h."""
+    match = _DURATION.fullmatch(text.strip())
+    found = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2].lower()] if match else 0
+    if not found:
+        raise InventoryError(f"{text!r} is not a duration above 0 (30s, 10m, 2h)")
+    return found

@@ -10,18 +10,13 @@ come to the fewest collectives did not arrive; all at the same one means the dat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlxdiag.backends import BACKENDS
+from mlxdiag.backends.backend import Word
 from mlxdiag.probe.plan import Plan
 from mlxdiag.probe.said import GangRun, RankLog
-
-ECHO = re.compile(
-    r"connection to a peer was lost|\[jaccl\] (Recv|Send) failed with errno"
-    r"|Too many send/recv errors|Socket \d+ was closed by the peer"
-)
-"""What a rank says when ANOTHER rank has gone (failures.md: side-channel-closed)."""
 
 OWN_ENDS = ("exited", "signalled")
 """Reasons of an `exit` that are not ours: the rank's own end, or a signal to its supervisor."""
@@ -113,7 +108,7 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
         why = silent[0].lost or "no word of the kernel"
         noise = _tail("".join(silent[0].noise))
         return Blame(tuple(log.rank for log in silent), "did not start", f"{why} {noise}".strip())
-    own = [(log, text) for log in run.logs if (text := _own_error(log))]
+    own = [(log, text) for log in run.logs if (text := _own_error(plan, log))]
     alarmed = [log for log, _ in own if (log.last("exit") or {}).get("signal") == ALARM]
     if own and len(alarmed) == len(own):
         return _at_deadline(run)
@@ -125,20 +120,21 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
     early = tuple(log.rank for log in run.logs if log.last("done"))
     if early:
         return Blame(early, "was done before the others: it took part in fewer collectives")
-    del plan
     ended = [log for log in run.logs if log.last("exit") or log.lost]
     first = min(ended, key=_ended_at, default=None)
     return Blame(() if first is None else (first.rank,), "ended first", _stderr(first))
 
 
-def _own_error(log: RankLog) -> tuple[str, str] | None:
+def _own_error(plan: Plan, log: RankLog) -> tuple[str, str] | None:
     """Say how a rank failed by itself; None if it did not, or only echoes another's end."""
     if log.lost:
         return f"was lost: {log.lost}", _stderr(log)
     failed = log.last("fail")
     if failed is not None:
-        echo = failed["kind"] == "exception" and ECHO.search(failed["text"])
-        return None if echo else (f"failed in {failed['phase']}: {failed['text']}", _stderr(log))
+        word = BACKENDS[plan.backend].word(failed["text"])
+        if failed["kind"] == "exception" and word and word.echo:
+            return None
+        return f"failed in {failed['phase']}: {failed['text']}{_meaning(word)}", _stderr(log)
     ended = log.last("exit")
     if ended is None or ended["why"] not in OWN_ENDS or (ended["status"] == 0 and log.last("done")):
         return None
@@ -148,6 +144,10 @@ def _own_error(log: RankLog) -> tuple[str, str] | None:
         else (f"exited with status {ended['status']}")
     )
     return f"{how} in {_phase(log)}", _stderr(log)
+
+
+def _meaning(word: Word | None) -> str:
+    return f" ({word.means})" if word else ""
 
 
 def _at_deadline(run: GangRun) -> Blame:

@@ -28,7 +28,7 @@ def nonce() -> str:
 
 def port(ranks: int) -> int:
     """Choose where a launch's ports begin: at random, because an orphan would steal a fixed one."""
-    return PORTS[secrets.randbelow(len(PORTS) - 8 * ranks)]
+    return PORTS[secrets.randbelow(len(PORTS) - 16 * ranks)]
 
 
 def launch(

@@ -21,13 +21,23 @@ DEADLINES_S: Mapping[str, float] = {
 LEASE_S = 15.0
 SIZES = (4, 1024, 32768, 65536, 1 << 20, 16 << 20)
 """Bytes. On both sides of MLX's switches: 32 KiB (jaccl), 256 KiB a rank (ring)."""
-QUICK_SIZES = (4, 1 << 20)
+SIZES_OF: Mapping[str, tuple[int, ...]] = {
+    "quick": (4, 1 << 20),
+    "standard": SIZES,
+    "full": tuple(sorted({*SIZES, 8, 4096, 512 << 10, 2 << 20, 64 << 20})),
+}
+"""Per level."""
+
 CHECK_SIZES = (4, 12, 1024, 4096, 32768 + 4, 65536, 1 << 20, (1 << 20) + 12)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured, equal on all ranks. Sizes are bytes of one rank's buffer."""
+    """What is measured, equal on all ranks. Sizes are bytes of one rank's buffer.
+
+    `connections` is how many a link gets, where the backend can have several. With `soak_s` sizes
+    are mixed for so many seconds, every result is compared, and nothing is timed.
+    """
 
     op: str = "all_sum"
     dtype: str = "float32"
@@ -35,6 +45,8 @@ class Settings:
     iterations: int | None = None
     warmup: int = 5
     check: bool = True
+    connections: int = 1
+    soak_s: float | None = None
 
     def iterations_of(self, size: int) -> int:
         """Decide how often a size is timed: many times what is short, never by a clock."""
@@ -52,14 +64,41 @@ class RankPlan:
 
 
 @dataclass(frozen=True)
+class Wire:
+    """A cable that a launch uses, by the ranks at its ends: port and RDMA device ("") of each.
+
+    `speed_gbps` is the link's, in gigabits per second; None where the hosts do not say.
+    """
+
+    ranks: tuple[int, int]
+    ports: tuple[str, str]
+    devices: tuple[str, str] = ("", "")
+    speed_gbps: float | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a backend is not launched: nothing was started. `usable` is what the facts say of it."""
+
+    backend: str
+    reason: str
+    usable: bool | None = False
+
+
+@dataclass(frozen=True)
 class Plan:
-    """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there."""
+    """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there.
+
+    `part` is `pair` for a launch of two ranks that measures one link of a larger cluster.
+    """
 
     backend: str
     mlx_backend: str
     ranks: tuple[RankPlan, ...]
     nonce: str
     settings: Settings = field(default_factory=Settings)
+    wires: tuple[Wire, ...] = ()
+    part: str = "whole"
     notes: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))

@@ -9,14 +9,14 @@ from typing import Any
 
 from mlxdiag.errors import RecordingError
 from mlxdiag.inventory import Host
-from mlxdiag.probe.plan import Plan, RankPlan, Settings
+from mlxdiag.probe.plan import Plan, RankPlan, Settings, Wire
 from mlxdiag.probe.said import GangRun, RankLog
 
 
 def to_files(plan: Plan, run: GangRun) -> dict[str, bytes]:
     """Write a launch as files by name; events one a line, as they came."""
     head = {
-        "plan": {**asdict(plan), "ranks": [asdict(rank) for rank in plan.ranks]},
+        "plan": asdict(plan),
         "run": {
             "end": run.end,
             "seconds": run.seconds,
@@ -63,8 +63,12 @@ def _plan(said: dict[str, Any]) -> Plan:
         RankPlan(rank["rank"], Host(**rank["host"]), rank["env"], rank["files"])
         for rank in said["ranks"]
     )
-    rest = {key: said[key] for key in ("backend", "mlx_backend", "nonce", "lease_s", "deadlines_s")}
-    return Plan(ranks=ranks, settings=Settings(**settings), notes=tuple(said["notes"]), **rest)
+    wires = tuple(
+        Wire(tuple(w["ranks"]), tuple(w["ports"]), tuple(w["devices"]), w["speed_gbps"])
+        for w in said["wires"]
+    )
+    parts = {"ranks": ranks, "wires": wires, "settings": Settings(**settings)}
+    return Plan(**{**said, **parts, "notes": tuple(said["notes"])})
 
 
 def _events(files: Mapping[str, bytes], rank: int) -> list[dict[str, Any]]:

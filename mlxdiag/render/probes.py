@@ -9,9 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mlxdiag.checks.probes import ALLOWED
 from mlxdiag.probe.judge import Probe
 from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
+from mlxdiag.report import Report
 
 COLUMNS = (
     "size", "samples", "p50 us", "p99 us", "max us", "algbw GB/s", "busbw GB/s", "wrong", "slowest",
@@ -22,6 +24,16 @@ def probes(launches: tuple[Probe, ...], style: Style) -> Iterator[RenderableType
     """Lay out every launch."""
     for probe in launches:
         yield from _probe(probe, style)
+
+
+def refused(report: Report, style: Style) -> Iterator[RenderableType]:
+    """Say which backends were not launched, and why."""
+    for finding in report.findings:
+        if finding.id == ALLOWED.id:
+            text = finding.evidence.observed if finding.evidence else finding.reason
+            yield Padding(
+                Text("NOT LAUNCHED ", style="bold").append(style.text(text)), (1, 0, 0, 0)
+            )
 
 
 def _probe(probe: Probe, style: Style) -> Iterator[RenderableType]:

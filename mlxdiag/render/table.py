@@ -18,7 +18,7 @@ from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
-from mlxdiag.render.probes import probes
+from mlxdiag.render.probes import probes, refused
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -43,7 +43,12 @@ def render(report: Report, style: Style) -> str:
     """Lay the report out for `style.width` columns."""
     parts: list[RenderableType] = [_title(report, style)]
     if report.command == "probe":
-        parts += [*probes(report.probes, style), Text(""), _verdict(report, style)]
+        parts += [
+            *probes(report.probes, style),
+            *refused(report, style),
+            Text(""),
+            _verdict(report, style),
+        ]
         return _printed(parts, style)
     parts += [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:

@@ -19,7 +19,7 @@ def plan(count: int, **settings: Any) -> Plan:  # noqa: ANN401
     hosts = [Host(f"mac{n}", f"10.0.0.{n + 1}") for n in range(count)]
     addresses = [[host.address] for host in hosts]
     chosen = Settings(**{"sizes": (4,), **settings})
-    return Plan("ring", ring.MLX_BACKEND, ring.ranks(hosts, addresses, 20000), "abc", chosen)
+    return Plan("ring", "ring", ring.ranks(hosts, addresses, 20000), "abc", chosen)
 
 
 def log(rank: int, *events: Event, up_to: str = "measure", lost: str = "") -> RankLog:

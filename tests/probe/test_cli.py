@@ -76,10 +76,11 @@ def test_saved_and_replayed_reports_are_the_same_bytes(tmp_path: Path) -> None:
         assert [row["size"] for row in probe["rows"]] == [4, 512, 65536]
         assert [len(s["ns"]) for s in probe["samples"]] == [5] * 6
         assert {c["id"]: c["status"] for c in told["checks"]} == {
+            "probes-allowed": "pass",
             "probes-collective": "pass",
             "probes-nothing-left": "pass",
         }
-    kept = sorted(p.name for p in (tmp_path / "folder" / "probes" / "01-ring").iterdir())
+    kept = sorted(p.name for p in (tmp_path / "folder" / "probes" / "001-ring").iterdir())
     assert kept == ["plan.json", "rank0.jsonl", "rank1.jsonl"]
 
 
@@ -160,8 +161,8 @@ def test_ranks_end_when_the_controller_is_killed(world: World, moment: str) -> N
 
 def test_a_recording_that_was_spoilt_is_refused(tmp_path: Path, world: World) -> None:
     start("probe", *SHORT, "--save", str(tmp_path / "saved"))
-    (tmp_path / "saved" / "probes" / "01-ring" / "plan.json").write_text("{}")
+    (tmp_path / "saved" / "probes" / "001-ring" / "plan.json").write_text("{}")
     ran = start("probe", "--replay", str(tmp_path / "saved"))
     assert ran.returncode == 2
-    assert "probes/01-ring: not a recorded probe" in ran.stderr
+    assert "probes/001-ring: not a recorded probe" in ran.stderr
     assert world.left(0.0) == []

@@ -41,7 +41,8 @@ def launched(sim: SimHosts, settings: Settings, on_event: OnEvent = lambda *_: N
     hosts = [replace(host, python=sys.executable) for host in sim.hosts()]
     port = launch.port(len(hosts))
     ranks = ring.ranks(hosts, [[host.address] for host in hosts], port)
-    plan = Plan("ring", "ring", ranks, launch.nonce(), settings, (), LEASE_S, dict(DEADLINES))
+    plan = Plan("ring", "ring", ranks, launch.nonce(), settings, lease_s=LEASE_S)
+    plan = replace(plan, deadlines_s=dict(DEADLINES))
 
     async def run() -> Probe:
         going = gang.run(plan, transport_choice(), on_event=on_event)

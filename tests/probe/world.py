@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mlxdiag.backends import ring
 from mlxdiag.inventory import Host
 from mlxdiag.probe import choose, gang, launch
 from mlxdiag.probe.judge import Probe, judge
@@ -64,7 +65,8 @@ class World:
 def plan_of(count: int, host: Host = HERE, **settings: Any) -> Plan:  # noqa: ANN401
     """Plan a short launch on loopback."""
     chosen = Settings(**{"sizes": (4,), "iterations": 5, "warmup": 1, "check": False, **settings})
-    made = choose.local_ring(count, host, launch.port(count), launch.nonce(), chosen)
+    made = choose.on_machine(ring.BACKEND, count, host, launch.port(count), launch.nonce(), chosen)
+    assert isinstance(made, Plan)
     return replace(made, deadlines_s=dict(DEADLINES), lease_s=6.0)
 
 

@@ -1,0 +1,101 @@
+"""Backend: what every backend says of itself, and what it is planned from. One file each beside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlxdiag.cluster import Cluster
+from mlxdiag.inventory import Host
+from mlxdiag.ladder import LinkState
+from mlxdiag.ports import Port
+from mlxdiag.probe.plan import RankPlan, Refusal, Wire
+from mlxdiag.readings import Gap
+from mlxdiag.recommend import Choice, Recommendation
+from mlxdiag.topology import Link
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is known of the cluster before anything is launched."""
+
+    cluster: Cluster
+    states: tuple[LinkState, ...]
+    recommendation: Recommendation
+
+    def choice(self, backend: str) -> Choice | None:
+        """Return what the facts say of a backend; None where no facts speak about it."""
+        choices = self.recommendation.choices
+        return next((c for c in choices if c.backend == backend), None)
+
+    def between(self, a: str, b: str) -> tuple[LinkState, ...]:
+        """List the cables between two hosts, in the order of the topology."""
+        return tuple(s for s in self.states if set(s.link.hosts) == {a, b})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The ranks of one launch, the cables they use, and what a reader has to know about it."""
+
+    ranks: tuple[RankPlan, ...]
+    wires: tuple[Wire, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Word:
+    """A message of MLX: `echo` if it tells of another rank's end, and what it means."""
+
+    pattern: re.Pattern[str]
+    means: str
+    echo: bool = False
+
+
+Lay = Callable[[Site, Sequence[str], int, int], Layout | Refusal]
+"""Site, hosts in rank order, first port, connections per link -> ranks, or what is against it."""
+
+Local = Callable[[int, Host, int, int], Layout | Refusal]
+"""The same for ranks of one machine: how many, which, first port, connections."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One backend. `name` is the hostfile's, `mlx_name` is what `init` calls it.
+
+    `fragile`: a failed init leaks kernel resources until reboot, so it needs proof and is never
+    tried twice. `deadlines_s` are those that differ from the common ones.
+    """
+
+    name: str
+    mlx_name: str
+    lay: Lay
+    local: Local
+    ops: tuple[str, ...]
+    words: tuple[Word, ...]
+    deadlines_s: Mapping[str, float]
+    fragile: bool = False
+
+    def word(self, text: str) -> Word | None:
+        """Find the first known message in what a rank said."""
+        return next((word for word in self.words if word.pattern.search(text)), None)
+
+
+def wire(link: Link, order: Sequence[str]) -> Wire:
+    """Name a cable by the ranks at its ends, the lower rank first."""
+    ends = sorted(link.ends, key=lambda port: order.index(port.host))
+    return Wire(
+        ranks=(order.index(ends[0].host), order.index(ends[1].host)),
+        ports=(_place(ends[0]), _place(ends[1])),
+        devices=(_said(ends[0].device), _said(ends[1].device)),
+        speed_gbps=link.speed_gbps,
+    )
+
+
+def _place(port: Port) -> str:
+    names = ", ".join(filter(None, (_said(port.interface), _said(port.device))))
+    return f"receptacle {port.receptacle}" + (f" ({names})" if names else "")
+
+
+def _said(name: str | Gap | None) -> str:
+    return name if isinstance(name, str) else ""
