@@ -45,6 +45,7 @@ def _plan(backend: Backend, made: Layout, nonce: str, settings: Settings) -> Pla
         wires=made.wires,
         notes=made.notes,
         deadlines_s={**DEADLINES_S, **backend.deadlines_s},
+        launcher=made.launcher,
     )
 
 
