@@ -97,8 +97,8 @@ def _words(major: str, ranks: Sequence[RankPlan], names: Sequence[str]) -> tuple
     for rank, name in zip(ranks, names, strict=True):
         said += [":"] if rank.rank else []
         said += ["-x", "MLXDIAG_KERNEL", "-x", "MLXDIAG_JOB", "-n", "1", "-host", name]
-        said += ["/bin/sh", "-c", f'exec {interpreter(rank.host.python)} -c "$0" "$@"', BOOT]
-        said.append(str(rank.rank))
+        python = f'exec {interpreter(rank.host.python)} -c "$@"'
+        said += ["/bin/sh", "-c", python, "mlxdiag", BOOT, str(rank.rank)]
     return tuple(said)
 
 
@@ -240,7 +240,23 @@ def accuse(plan: Plan, run: GangRun) -> tuple[tuple[int, ...], str, str] | None:
         word = BACKEND.word(failed["text"])
         return (0,), f"did not launch: {failed['text']}" + (f" ({word.means})" if word else ""), ""
     said = "".join(e["text"] for e in log.events if e["ev"] == "stderr")
-    return _charged(plan, run, said)
+    return _charged(plan, run, said) or _ended(run, log, said)
+
+
+def _ended(run: GangRun, log: RankLog, said: str) -> tuple[tuple[int, ...], str, str] | None:
+    """Say that mpirun ended without a word of why; it has one, and not always the time for it."""
+    ended = log.last("exit")
+    if ended is None or ended["why"] != "exited" or not ended["status"]:
+        return None
+    status = ended["status"]
+    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+    silent = [one for one in run.logs if one.last("spawn") is None]
+    noisy = [one for one in silent if one.noise]
+    if noisy or 0 < len(silent) < len(run.logs):
+        ranks = tuple(one.rank for one in noisy or silent)
+        noise = "".join(noisy[0].noise) if noisy else said
+        return ranks, f"did not start: mpirun {how}", noise.strip()[-500:]
+    return (0,), f"its mpirun {how}", said.strip()[-500:]
 
 
 def _said_why(log: RankLog) -> bool:

@@ -31,10 +31,15 @@ VICTIMS_S = 1.5
 """How long the others may still say what they see, once one rank has ended abnormally."""
 
 PIDS = {"pid": "began", "supervisor": "supervisor_began", "parent": "parent_began"}
-"""What a `spawn` names and must be gone at the end; `parent` is mpirun, or its daemon."""
+"""What a `spawn` names and must be gone at the end; `parent` is mpirun, or its daemon.
+
+A process of which ps said nothing had gone before it was asked."""
 
 PROGRAMS = ("mpirun", "/opt/homebrew/bin/mpirun", "/usr/local/bin/mpirun")
 """Where to look for mpirun when it is not beside the interpreter: ssh gives a short PATH."""
+
+EXITS_S = 4.0
+"""How long ranks of mpirun may take to say how they ended: two graces of a second, and the way."""
 
 BOOT = (
     "import os,sys;sys.path[:]=[p for p in sys.path if p];"
@@ -169,6 +174,7 @@ class _LauncherVoice(_Voice):
     def __init__(self, gang: _Gang, members: Sequence[_Member]) -> None:
         super().__init__(gang, members)
         self.log = RankLog(LAUNCHER, self.host.name)
+        self.dismissed = False
         self._streams = {name: Untangler() for name in ("stdout", "stderr")}
 
     def job(self) -> dict[str, Any]:
@@ -210,7 +216,8 @@ class _LauncherVoice(_Voice):
         for rank, line in lines:
             if rank is None or rank >= len(self.members):
                 text = line.decode("utf-8", "replace") + "\n"
-                self.log.events.append({"ev": "stderr", "text": text, "at": self.gang.clock()})
+                kind = "late" if self.dismissed else "stderr"  # it complains of what we do then
+                self.log.events.append({"ev": kind, "text": text, "at": self.gang.clock()})
             elif stream == "stdout":
                 self.members[rank].take_line(line)
             else:
@@ -313,7 +320,19 @@ class _Gang:
         for voice in self.voices:
             if voice.talk is not None:
                 voice.talk.send(b"q\n")
+        if self.launcher:
+            self.launcher.dismissed = True
+            await self._wait_for_exits(self.launcher)
         await asyncio.gather(*(voice.talk.close() for voice in self.voices if voice.talk))
+
+    async def _wait_for_exits(self, launcher: _LauncherVoice) -> None:
+        """Wait until those who spoke said how they end: with the talk, mpirun is ended."""
+        until = self.clock() + EXITS_S
+        while not launcher.over and self.clock() < until:
+            open_ = [m for m in self.members if m.log.last("spawn") and not m.log.last("exit")]
+            if not open_:
+                return
+            await asyncio.sleep(0.05)
 
     async def verify(self) -> tuple[str, ...]:
         """Ask every host whether what was started there is gone: by pid and start time."""
@@ -331,8 +350,9 @@ class _Gang:
         spawned = log.last("spawn")
         if spawned is None:
             return ""
-        pids = {spawned[pid]: spawned[began] for pid, began in PIDS.items() if spawned.get(pid)}
-        if not all(pids.values()):
+        named = {spawned.get(pid): spawned.get(began) for pid, began in PIDS.items()}
+        pids = {pid: began for pid, began in named.items() if pid and began}
+        if not pids:
             return f"{where}: not known: its host has no ps"
         patience = END_S + (0 if log.last("exit") else self.plan.lease_s)
         until = self._loop.time() + patience

@@ -44,7 +44,12 @@ ALARM_S = 5.0
 """The controller ends an overdue run; this much later the rank ends itself, whoever is left."""
 MPI_GRACE_S = 1.0
 """Under mpirun, which allows a supervisor 3 s from SIGTERM to SIGKILL (backends/mpi.py says so)."""
-MPIRUN_GRACE_S = 5.0
+MPIRUN_GRACE_S = 3.5
+GO_S = 1.5
+END, GO = signal.SIGUSR1, signal.SIGUSR2
+"""mpirun passes these on to all supervisors: end your rank and say how; then, leave.
+
+SIGTERM is no use for that: mpirun hands nothing on any more once it has had one."""
 ASK_S = 20.0
 KERNEL, JOB = "MLXDIAG_KERNEL", "MLXDIAG_JOB"
 """Variables that bring this text and the job through mpirun; 128 KiB each at most on Linux."""
@@ -170,11 +175,11 @@ def supervise_under_mpirun(source: bytes) -> NoReturn:
     job = json.loads(os.environ.pop(JOB))
     job["rank"] = int(sys.argv[1])
     job["mpi_library"] = os.environ.get("MLX_MPI_LIBNAME", "")
-    wake = hear_signals()
+    wake = hear_signals(END, GO)
     parent = os.getppid()
     life = Life(job_lease(job), stdin=job["rank"] == 0, parent=parent)
-    well = attend(job, source, wake, Mouth(job, framed=True), life, parent)
-    if not well:
+    why, well = attend(job, source, wake, Mouth(job, framed=True), life, parent)
+    if why in ("asked", "exited") and not well:
         linger(life, wake)
     os._exit(0 if well else 1)
 
@@ -184,9 +189,9 @@ def linger(life: Life, wake: int) -> None:
     until = time.monotonic() + life.patience_s
     while not life.over() and time.monotonic() < until:
         ready, _, _ = select.select([wake, *life.fds], [], [], 0.5)
-        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD, END}:
             return
-        if 0 in ready and life.hear():
+        if 0 in ready and life.hear() == "stdin":
             return
 
 
@@ -195,9 +200,9 @@ def job_lease(job: Job) -> float:
     return float(job.get("lease_s", LEASE_S))
 
 
-def hear_signals() -> int:
+def hear_signals(*more: int) -> int:
     """Turn signals into bytes; return the descriptor that they come from."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, *more):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     wake, waker = os.pipe()
@@ -206,8 +211,10 @@ def hear_signals() -> int:
     return wake
 
 
-def attend(job: Job, source: bytes, wake: int, mouth: Mouth, life: Life, parent: int = 0) -> bool:
-    """Start the rank, relay what it says, end it when nobody wants it; True: it ended well."""
+def attend(
+    job: Job, source: bytes, wake: int, mouth: Mouth, life: Life, parent: int = 0
+) -> tuple[str, bool]:
+    """Start the rank, relay what it says, end it when nobody wants it; return why, and if well."""
     scrubbed = sorted(k for k in os.environ if k.startswith(("MLX_", "JACCL_")))
     child, events, errors = start_rank(job, source, alone=bool(parent))
     pipes = {events: b"", errors: b""}
@@ -227,8 +234,6 @@ def attend(job: Job, source: bytes, wake: int, mouth: Mouth, life: Life, parent:
             **({"parent": parent, "parent_began": began(parent)} if parent else {}),
         )
         why = relay(child, events, pipes, wake, mouth, life)
-        if why == "signalled" and parent:
-            why = "asked"  # by mpirun, which ends all when one is gone
         if why != "exited":
             mouth.tell("state", stat=state(child.pid))
     finally:
@@ -247,7 +252,7 @@ def attend(job: Job, source: bytes, wake: int, mouth: Mouth, life: Life, parent:
         signal=-status if status is not None and status < 0 else None,
         left=left,
     )
-    return why == "exited" and status == 0
+    return why, why == "exited" and status == 0
 
 
 def start_rank(
@@ -313,11 +318,18 @@ def relay(
         ready, _, _ = select.select([*life.fds, wake, *open_pipes], [], [], min(life.left_s(), 1.0))
         if 0 in ready and (why := life.hear()):
             return why
-        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
-            return "signalled"
+        if wake in ready and (why := called(wake, life)):
+            return why
         for fd in pipes:
             if fd in ready and not hear(fd, pipes, mouth, is_event=fd == events):
                 open_pipes.remove(fd)
+
+
+def called(wake: int, life: Life) -> str:
+    """Say what a signal means; under mpirun it is mpirun that wants an end, whichever it sends."""
+    if not set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+        return ""
+    return "asked" if life.parent else "signalled"
 
 
 def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> bool:
@@ -441,22 +453,34 @@ def ask_version(program: str) -> str:
 
 
 def hand_on(child: subprocess.Popen[bytes], wake: int, mouth: Mouth, life: Life) -> str:
-    """Hand on mpirun's output and, to rank 0, the lease: that one ends when this process goes."""
+    """Hand on mpirun's output and, to rank 0, the lease: that one ends when this process goes.
+
+    When it is asked to end, it goes on until its stdin closes: so the ranks can say how they ended.
+    """
     streams = streams_of(child)
     stdin = child.stdin.fileno() if child.stdin else -1
     os.set_blocking(stdin, False)
     open_fds = list(streams)
-    while True:
+    asked, until = "", float("inf")
+    while time.monotonic() < until:
         if child.poll() is not None:
-            return "exited"
+            return asked or "exited"
         if mouth.unheard:
             return "unheard"
         if why := life.over():
-            return why
-        ready, _, _ = select.select([0, wake, *open_fds], [], [], min(life.left_s(), 1.0))
+            return asked or why
+        wait_s = min(life.left_s(), 1.0, max(0.0, until - time.monotonic()))
+        ready, _, _ = select.select([*life.fds, wake, *open_fds], [], [], wait_s)
         if 0 in ready:
-            if why := life.hear():
+            why = life.hear()
+            if why == "asked":
+                asked = why
+                child.send_signal(END)
+            elif why and not asked:
                 return why
+            elif why:
+                life.fds, until = [], time.monotonic() + GO_S
+                child.send_signal(GO)
             with contextlib.suppress(OSError):
                 os.write(stdin, b"k\n")
         if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
@@ -464,6 +488,7 @@ def hand_on(child: subprocess.Popen[bytes], wake: int, mouth: Mouth, life: Life)
         for fd in streams:
             if fd in ready and not hand_on_some(fd, streams[fd], mouth):
                 open_fds.remove(fd)
+    return asked
 
 
 def streams_of(child: subprocess.Popen[bytes]) -> dict[int, str]:
