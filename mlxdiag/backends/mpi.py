@@ -89,6 +89,7 @@ def _words(major: str, ranks: Sequence[RankPlan], names: Sequence[str]) -> tuple
     said = ["--tag-output"] if major == "4" else ["--output", "tag"]
     if len(set(names)) < len(names):
         said += ["--oversubscribe"] if major == "4" else ["--map-by", ":OVERSUBSCRIBE"]
+    said += [mca, "orte_keep_fqdn_hostnames", "1"] if major == "4" else []
     for name, value in {"odls_base_sigkill_timeout": TERM_TO_KILL_S, **KEEPALIVE}.items():
         said += [mca, name, str(value)]
     others = [rank.host for rank, name in zip(ranks, names, strict=True) if name != HERE]
@@ -209,6 +210,10 @@ CHARGES = (
     Charge(
         re.compile(r"Process name:\s+\[.*?,(?P<rank>\d+)\]\s+Exit code:\s+(?P<number>\d+)"),
         "ended with status {number}",
+    ),
+    Charge(
+        re.compile(r"allocated for this job are\s+already filled"),
+        "mpirun takes two of the hosts for one",
     ),
     Charge(re.compile(r"not enough slots available.*"), "mpirun has too few slots for the ranks"),
     Charge(

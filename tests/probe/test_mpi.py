@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from mlxdiag.probe import choose, gang, launch
 from mlxdiag.probe.judge import Blame, Probe
 from mlxdiag.probe.plan import Plan, Settings
 from mlxdiag.probe.said import LAUNCHER, Event
+from tests.probe.mpiruns import MPIRUNS, VERSIONS
 from tests.probe.world import (
     DEADLINES,
     HERE,
@@ -39,28 +37,6 @@ LOOP = "    for _ in range(iterations):\n"
 """Where the kernel times: a rank that behaves differently does it here."""
 
 
-def mpiruns() -> dict[str, str]:
-    """Find every Open MPI on PATH, by major version."""
-    found: dict[str, str] = {}
-    for folder in os.get_exec_path():
-        program = shutil.which("mpirun", path=folder)
-        if program is None:
-            continue
-        ran = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-        release = re.search(r"\(Open MPI\) ([45])", ran.stdout)
-        if release:
-            found.setdefault(release[1], program)
-    return found
-
-
-MPIRUNS = mpiruns()
-VERSIONS = [
-    pytest.param(
-        major,
-        marks=pytest.mark.skipif(major not in MPIRUNS, reason=f"no Open MPI {major} on PATH"),
-    )
-    for major in ("4", "5")
-]
 pytestmark = pytest.mark.skipif(bool(NO_RANKS), reason=NO_RANKS)
 
 
