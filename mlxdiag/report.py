@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,6 +14,7 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.probe.judge import Probe, judge
+from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, expected, recommend
 from mlxdiag.recording import Ended, Recording
 
@@ -129,9 +130,10 @@ def build(
     *,
     wanted: Callable[[Finding], bool] = lambda _: True,
     fail_on: Severity = Severity.ERROR,
+    early: Mapping[str, HostFacts] = {},
 ) -> Report:
     """Take a recording all the way: facts, topology, checks, ladder, recommendation."""
-    seen = cluster.build(recording.inventory, recording.hosts)
+    seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)

@@ -96,6 +96,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
+        "capture",
         "fanout",
         "checks",
         "errors",
@@ -105,6 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mlxdiag",
         "probe.command",
         "progress",
+        "readings",
         "recommend",
         "recording",
         "render",
@@ -140,6 +142,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": {"errors", "hostfile", "hostlist"},
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
     "live": {
+        "capture",
         "ending",
         "facts",
         "fanout",
@@ -226,6 +229,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "render.style",
         "report",
+        "topology",
     },
     "render.probes": {
         "probe.judge",
@@ -255,6 +259,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "ladder",
         "probe.judge",
+        "readings",
         "recommend",
         "recording",
     },

@@ -129,10 +129,11 @@ def busy_pattern(commands: Iterable[Command]) -> str:
     return "|".join(re.sub(r"[^\w-]", lambda m: f"[{m[0]}]", name) for name in sorted(names))
 
 
-# Names are short because every host is sent this. N nonce, L newline, Q double quote, X pattern of the exclusive
-# commands, T and D the stub and xcode-select, h the exclusive command that hung, s whether pgrep
-# was asked and b what it said, e a command's stderr. Descriptors: 3 the lane's stdout, 4 control,
-# 5 stdin. A command's process is the one child of its lane's shell: one fork each.
+# Names are short because every host is sent this. N nonce, L newline, Q double quote, X pattern of
+# the exclusive commands, T and D the stub and xcode-select, w the interpreter's file, h the
+# exclusive command that hung, s whether pgrep was asked and b what it said, e a command's stderr.
+# Descriptors: 3 the lane's stdout, 4 control, 5 stdin. A command's process is the one child of its
+# lane's shell: one fork each.
 _PROLOGUE = "; ".join(
     (
         "export LC_ALL=C",
@@ -147,7 +148,7 @@ _PROLOGUE = "; ".join(
         'run() { n=$1; shift; e=$(exec "$@" 2>&1 >&3 3>&- 4>&-); q=$?; say "$n" "$e $q"; }',
         'try() { if command -v "$2" >/dev/null; then run "$@"; else say "$1" " missing"; fi; }',
         # py NAME WORD...: only a file may be an interpreter, and not the stub without its tools
-        'py() { w=$2; case $w in */*) ;; *) set -f; IFS=:; for w in $PATH; do w=$w/$2; '
+        "py() { w=$2; case $w in */*) ;; *) set -f; IFS=:; for w in $PATH; do w=$w/$2; "
         'if [ -f "$w" ] && [ -x "$w" ]; then break; fi; done; set +f; unset IFS;; esac; '
         'if [ -f "$w" ] && [ -x "$w" ]; then :; else say "$1" " missing"; return; fi; '
         'if [ "$w" = "$T" ] && [ -x "$D" ]; then "$D" -p >/dev/null || '
