@@ -43,6 +43,16 @@ def test_a_table_imports_no_ssh() -> None:
     assert imported("demo") & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
 
 
+def test_a_ring_and_a_full_mesh_need_no_graph_library() -> None:
+    text = (
+        "import sys; from mlxdiag.ringsearch import search;"
+        "assert search(4, [(0, 2), (2, 1), (1, 3), (3, 0)]).order == (0, 2, 1, 3);"
+        "assert search(3, [(0, 1), (0, 2), (1, 2)]).order == (0, 1, 2);"
+        "assert 'igraph' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", text], check=True, cwd=ROOT)
+
+
 def test_the_set_up_can_be_read_by_old_pythons() -> None:
     source = (ROOT / "bootstrap.py").read_text(encoding="utf-8")
     tree = ast.parse(source, feature_version=(3, 6))
