@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlxdiag.finding import Evidence, Finding, Fix, Subject
 from mlxdiag.ladder import LinkState, Usable
 from mlxdiag.ports import Port
-from mlxdiag.probe.judge import Probe
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 from mlxdiag.topology import Cell
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 SCHEMA_VERSION = 1
 Object = dict[str, Any]
