@@ -34,6 +34,17 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 
 
+def test_nothing_is_left_to_collect_at_the_end() -> None:
+    text = (
+        "import atexit, gc, mlxdiag.cli;"
+        "atexit.register(lambda: print(gc.get_count()[0] < gc.get_freeze_count()));"
+        "mlxdiag.cli.main()"
+    )
+    argv = [sys.executable, "-c", text, "--version"]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.endswith("True\n")
+
+
 @pytest.mark.parametrize("form", ["json", "short"])
 def test_a_replay_imports_no_ssh_and_no_table(form: str) -> None:
     assert imported("demo", "-f", form) & HEAVY <= {"igraph", "numpy", "yaml"}
