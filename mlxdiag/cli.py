@@ -277,8 +277,6 @@ def _live(
     early: dict[str, HostFacts],
 ) -> Recording:
     """Ask the hosts; what one said is read into `early` while others are still answering."""
-    if any(host.connection == "ssh" for host in inventory.hosts):
-        Thread(target=_load_ssh).start()
     from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
@@ -303,11 +301,6 @@ def _live(
     if save is not None:
         recording.save(found, save)
     return found
-
-
-def _load_ssh() -> None:
-    """Load asyncssh beside our own modules: it waits for programs that look for liboqs."""
-    from mlxdiag.transport import ssh  # noqa: F401, PLC0415
 
 
 def _load_reader() -> None:

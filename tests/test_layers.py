@@ -113,7 +113,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.short",
         "render.style",
         "report",
-        "transport.ssh",
     },
     "cluster": {"capture", "inventory", "ports", "readings", "topology"},
     "ending": {"recording"},
