@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +21,10 @@ from mlxdiag import __version__
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
+    from mlxdiag.capture import Captures
     from mlxdiag.finding import Finding
-    from mlxdiag.inventory import Inventory
+    from mlxdiag.inventory import Host, Inventory
+    from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Recording
     from mlxdiag.render.style import Style
     from mlxdiag.report import Report
@@ -168,11 +171,12 @@ def ports(
     """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
     wanted = _wanted(only, skip)
     _check_output(output)
+    early: dict[str, HostFacts] = {}
     if replay is not None:
         recording = _replayed(replay, inventory, hosts, save)
     else:
-        recording = _live(_inventory(inventory, hosts), save, fanout, timeout)
-    report = _report(recording, "ports", wanted, fail_on)
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "ports", wanted, fail_on, early)
     _finish(report, format, output, verbose=verbose, no_color=no_color)
 
 
@@ -313,8 +317,15 @@ def _replayed(
     return found
 
 
-def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float | None) -> Recording:
-    from mlxdiag import live, recording  # noqa: PLC0415
+def _live(
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+) -> Recording:
+    """Ask the hosts; what one said is read into `early` while others are still answering."""
+    from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
@@ -328,7 +339,13 @@ def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float |
             if state is State.COLLECTING and loading.ident is None:
                 loading.start()
 
-        found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
+        def on_host(host: Host, captures: Captures) -> None:
+            with suppress(Exception):  # what cannot be read now cannot be read for the report
+                early[host.name] = readings.read(host, captures)
+
+        found = live.record(
+            inventory, fanout=fanout, timeout_s=timeout, on_state=on_state, on_host=on_host
+        )
     if save is not None:
         recording.save(found, save)
     return found
@@ -340,13 +357,22 @@ def _load_reader() -> None:
 
 
 def _report(
-    recording: Recording, command: str, wanted: Callable[[Finding], bool], fail_on: FailOn
+    recording: Recording,
+    command: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: FailOn,
+    early: Mapping[str, HostFacts] = {},
 ) -> Report:
     from mlxdiag import report  # noqa: PLC0415
     from mlxdiag.finding import Severity  # noqa: PLC0415
 
     return report.build(
-        recording, command, __version__, wanted=wanted, fail_on=Severity(fail_on.value)
+        recording,
+        command,
+        __version__,
+        wanted=wanted,
+        fail_on=Severity(fail_on.value),
+        early=early,
     )
 
 
@@ -426,7 +452,8 @@ def _write(text: str) -> None:
 def main() -> None:
     """Run the command line: known errors give 2, anything unforeseen a traceback and 4.
 
-    Garbage is collected rarely: what a run makes, it keeps until it prints it.
+    Garbage is collected rarely: what a run makes, it keeps until it prints it. At the end nothing
+    is left to the interpreter's last collection, which would look for cycles for 40 ms.
     """
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -439,3 +466,5 @@ def main() -> None:
     except Exception:  # noqa: BLE001  # the boundary: nothing else may look like a verdict
         traceback.print_exc()
         sys.exit(4)
+    finally:
+        gc.freeze()

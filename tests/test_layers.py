@@ -106,6 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
+        "capture",
         "fanout",
         "checks",
         "errors",
@@ -115,6 +116,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mlxdiag",
         "probe.command",
         "progress",
+        "readings",
         "recommend",
         "recording",
         "render",
@@ -150,6 +152,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": {"errors", "hostfile", "hostlist"},
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
     "live": {
+        "capture",
         "ending",
         "facts",
         "fanout",
@@ -236,6 +239,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "render.style",
         "report",
+        "topology",
     },
     "render.probes": {
         "checks.probes",
@@ -267,6 +271,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "ladder",
         "probe.judge",
+        "readings",
         "recommend",
         "recording",
     },
