@@ -138,7 +138,7 @@ def build(
     findings = (*findings, expected(seen, found, findings))
     probes = tuple(judge(plan, run) for plan, run in recording.probes)
     if command == "probe":
-        findings = probe_findings(probes, recording.refusals)
+        findings = probe_findings(probes, recording.refusals, recording.inventory.expect)
     return Report(
         command=command,
         tool_version=tool_version,
