@@ -87,6 +87,34 @@ def test_saved_and_replayed_reports_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("form", ["table", "short"])
+def test_every_format_of_several_launches_replays(form: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "saved")
+    live = start("probe", *SHORT, "--repeat", "2", "--format", form, "--save", path)
+    again = start("probe", "--replay", path, "--format", form)
+    assert (live.returncode, again.returncode, again.stdout) == (0, 0, live.stdout)
+
+
+@pytest.mark.usefixtures("world")
+def test_json_says_what_each_ranks_host_was_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLX_METAL_FAST_SYNCH", "1")
+    monkeypatch.setenv("JACCL_RANK", "7")
+    (probe,) = document(start("probe", *SHORT, "--format", "json").stdout)["probes"]
+    for host in probe["hosts"]:
+        assert host["host"] == "localhost"
+        assert host["mlx"].count(".") == 2
+        assert host["cores"] > 0
+        assert host["load"] >= 0
+        assert host["scrubbed"] == ["JACCL_RANK", "MLX_METAL_FAST_SYNCH"]
+        assert host["fast_synch"] == "1"
+    assert any("MLX_METAL_FAST_SYNCH=1" in note for note in probe["notes"])
+    assert any("JACCL_RANK; not used" in note for note in probe["notes"])
+    assert {row["link"]["reason"] for row in probe["rows"]} == {
+        "all ranks are on one machine: there is no link"
+    }
+
+
+@pytest.mark.usefixtures("world")
 def test_unchecked_is_not_called_right() -> None:
     ran = start("probe", *SHORT, "--no-check", "--format", "json", "--repeat", "2")
     told = document(ran.stdout)
