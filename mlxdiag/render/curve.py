@@ -20,7 +20,7 @@ Line = tuple[str, Sequence[tuple[int, float]]]
 
 
 def curve(lines: Sequence[Line], style: Style) -> str:
-    """Draw them; plain text without colour, ASCII where the terminal has no more."""
+    """Draw them, with ANSI escapes that rich reads; ASCII signs where the terminal has no more."""
     import plotext  # noqa: PLC0415  # only a terminal needs it
 
     width = min(style.width, 100)
@@ -39,8 +39,6 @@ def curve(lines: Sequence[Line], style: Style) -> str:
     ticks = _ticks(sorted({count for _, points in lines for count, _ in points}), width)
     plotext.xticks([log2(count) for count in ticks], [size(count) for count in ticks])
     text: str = plotext.build()
-    if not style.color:
-        text = plotext.uncolorize(text)
     if not style.unicode:
         text = text.translate(FRAME)
     return "\n".join(line.rstrip() for line in text.splitlines())

@@ -137,6 +137,16 @@ def test_a_pause_longer_than_a_deadline_is_no_hang(
     assert soak.longest_gap_s == 6.0
 
 
+def test_a_soak_longer_than_a_collectives_deadline_is_no_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pauses, 7 s are longer than the 4 s that one collective may take."""
+    restless = ("    return SHORT_GAP_S if turn % 6 == 2", "    return 0.0 if turn % 6 == 2")
+    monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, restless))
+    soak = done(launched(soak_of(2, 7.0)))
+    assert (soak.gaps, soak.seconds >= 7.0) == (0, True)
+
+
 def test_ctrl_c_keeps_what_was_done(world: World) -> None:
     argv = ("--local", "2", "--soak", "10m", "-b", "4", "-e", "64K")
     ran = start(

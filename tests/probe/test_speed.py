@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from mlxdiag.checks.speed import BANDWIDTH, LATENCY, findings
 from mlxdiag.finding import Finding, Severity, Status
-from mlxdiag.inventory import Expect
+from mlxdiag.inventory import Expect, Host
 from mlxdiag.probe.judge import Probe, judge
 from mlxdiag.probe.plan import Wire
 from mlxdiag.probe.summary import summaries
@@ -192,6 +193,17 @@ def test_where_there_is_nothing_to_hold_to_the_question_does_not_arise(
     for finding in answers([probe, probe]):
         assert finding.status is Status.SKIP
         assert finding.reason.startswith(reason)
+
+
+def test_ranks_of_one_machine_get_no_verdict_on_speed() -> None:
+    here = Host("mac0", "127.0.0.1")
+    slow = launch(GOOD)
+    ranks = tuple(replace(rank, host=here) for rank in slow.plan.ranks)
+    probe = judge(replace(slow.plan, ranks=ranks), slow.run)
+    told = Expect(thresholds={"latency_us": 1.0, "busbw_gb_per_s": 100.0})
+    for finding in answers([probe, probe], told):
+        assert finding.status is Status.SKIP
+        assert finding.reason == "jaccl: all ranks are on one machine: no verdict on speed"
 
 
 def test_a_soak_is_not_timed() -> None:
