@@ -209,15 +209,24 @@ def probe(
         ProbeBackend.ring
     ),
     op: Annotated[Op, typer.Option("--op", help="The collective that is timed.")] = Op.all_sum,
-    begin: Annotated[str | None, typer.Option("-b", help="Smallest size: 4, 64K, 1M.")] = None,
-    end: Annotated[str | None, typer.Option("-e", help="Largest size.")] = None,
-    factor: Annotated[int, typer.Option("-f", min=2, help="From one size to the next.")] = 4,
+    begin: Annotated[
+        str | None, typer.Option("-b", "--min-bytes", help="Smallest size: 4, 64K, 1M.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("-e", "--max-bytes", help="Largest size.")] = None,
+    factor: Annotated[
+        int, typer.Option("-f", "--factor", min=2, help="From one size to the next.")
+    ] = 4,
     iters: Annotated[int | None, typer.Option("--iters", min=1, help="Timed per size.")] = None,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Untimed, per size.")] = 5,
     check: Annotated[bool, typer.Option(help="Check every element first.")] = True,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Launches.")] = 1,
+    repeat: Annotated[
+        int | None,
+        typer.Option("--repeat", min=1, help="Launches.  [default: 1; 3 for full]"),
+    ] = None,
     dtype: Annotated[Dtype, typer.Option("--dtype", help="What the buffers hold.")] = Dtype.float32,
-    level: Annotated[Level, typer.Option("--level", help="Which sizes.")] = Level.standard,
+    level: Annotated[
+        Level, typer.Option("--level", help="How many sizes and launches.")
+    ] = Level.standard,
     soak: Annotated[
         str | None, typer.Option("--soak", help="Mixed sizes, all compared, for 30s, 10m or 2h.")
     ] = None,
@@ -436,6 +445,7 @@ def _style(*, verbose: bool, no_color: bool) -> Style:
         color=not plain,
         unicode=encoding.startswith("utf") and locale not in ("C", "POSIX"),
         verbose=verbose,
+        curve=sys.stdout.isatty() and not dumb,
     )
 
 

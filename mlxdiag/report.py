@@ -143,7 +143,7 @@ def build(
     if command == "probe":
         from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
 
-        findings = probe_findings(probes, recording.refusals)
+        findings = probe_findings(probes, recording.refusals, recording.inventory.expect)
     return Report(
         command=command,
         tool_version=tool_version,
