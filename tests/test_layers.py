@@ -35,16 +35,25 @@ PARSER = {"capture", "errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "mlxdiag": set(),
     "__main__": {"cli"},
-    "backends": {"backends.backend", "backends.ring"},
+    "backends": {"backends.backend", "backends.mpi", "backends.ring"},
     "backends.backend": {
         "cluster",
         "inventory",
         "ladder",
         "ports",
         "probe.plan",
+        "probe.said",
         "readings",
         "recommend",
         "topology",
+    },
+    "backends.mpi": {
+        "backends.backend",
+        "inventory",
+        "probe.plan",
+        "probe.said",
+        "readings",
+        "transport.shell",
     },
     "backends.ring": {"backends.backend", "inventory", "probe.plan", "readings"},
     "capture": set(),
@@ -203,6 +212,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inventory",
         "probe.plan",
         "probe.said",
+        "probe.untangle",
         "transport.shell",
         "transport.talk",
     },
@@ -238,6 +248,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.surroundings": {"probe.plan", "probe.said"},
     "probe.thresholds": set(),
     "probe.watch": {"probe.plan", "probe.said", "render.sizes"},
+    "probe.untangle": set(),
     "progress": {"fanout", "live"},
     "readings": {"capture", "errors", "inventory"} | FACTS,
     "recommend": {"cluster", "finding", "ladder", "readings", "topology"},
@@ -347,6 +358,7 @@ FENCES: dict[str, set[str]] = {
         "transport.local",
         "transport.ssh",
     },
+    "ctypes": {"probe.kernel"},
     "datetime": {"live", "probe.launch"},
     "os": {"cli", "probe.kernel"},
     "pathlib": {"cli", "inventory", "probe.gang", "recording", "transport.ssh"},
@@ -354,7 +366,7 @@ FENCES: dict[str, set[str]] = {
     "resource": {"probe.kernel"},
     "secrets": {"probe.launch", "transport.shell"},
     "select": {"probe.kernel"},
-    "shutil": {"cli"},
+    "shutil": {"cli", "probe.kernel"},
     "signal": {"ending", "probe.kernel", "ringsearch"},
     "socket": {"transport.ssh"},
     "subprocess": {"probe.kernel"},
@@ -366,7 +378,7 @@ FENCES: dict[str, set[str]] = {
 """Package -> modules that may import it. Of the standard library, what is not here is free."""
 
 CLOSED = {
-    "concurrent", "ctypes", "fileinput", "getpass", "glob", "http", "importlib", "locale",
+    "concurrent", "fileinput", "getpass", "glob", "http", "importlib", "locale",
     "multiprocessing", "pty", "pwd", "random", "runpy", "selectors", "socketserver",
     "urllib", "uuid",
 }  # fmt: skip
