@@ -7,7 +7,7 @@ import zlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxdiag import report
@@ -177,6 +177,7 @@ def tagged(rank: int, major: int) -> bytes:
     return b"[1,%d]<stdout>:" % rank if major == 4 else b"[prterun-vm-77@1,%d]<stdout>: " % rank
 
 
+@settings(deadline=None)
 @given(streams, st.sampled_from([4, 5]), st.data())
 def test_lines_come_back_whole_however_they_are_torn(
     said: dict[int, list[object]], major: int, data: st.DataObject
@@ -185,7 +186,7 @@ def test_lines_come_back_whole_however_they_are_torn(
     left: dict[int, bytes] = {}
     for rank, spoken in said.items():
         frames = b"".join(framed(rank, n, text) for n, text in enumerate(spoken, 1))
-        left[rank] = b"Welcome home\n" + frames
+        left[rank] = b"Welcome\n" + frames
     printed = b""
     while left:
         rank = data.draw(st.sampled_from(sorted(left)))
@@ -215,7 +216,7 @@ def test_lines_come_back_whole_however_they_are_torn(
         noise, one, damaged = frame(line, NONCE)
         assert not damaged
         if one is None:
-            assert noise in {b"Welcome home", b"mpirun: Forwarding signal 10 to job"}
+            assert noise in {b"Welcome", b"mpirun: Forwarding signal 10 to job"}
             assert (owner is None) == noise.startswith(b"mpirun")
         else:
             assert (one.rank, one.number) == (owner, len(heard[one.rank]) + 1)
@@ -231,7 +232,7 @@ def test_a_whole_line_waits_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda t: t[:-2], lambda t: t.replace(b"7", b"8"), lambda t: t[:20]]
+    "spoil", [lambda t: t[:-2], lambda t: t.replace(b"[7,", b"[8,"), lambda t: t[:20]]
 )
 def test_a_damaged_frame_is_noticed(spoil: object) -> None:
     line = framed(1, 1, {"ns": [7, 8, 9]}).rstrip(b"\n")
