@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mlxdiag.backends.backend import Backend, Layout, Site
 from mlxdiag.inventory import Host
+from mlxdiag.probe import fit
 from mlxdiag.probe.plan import DEADLINES_S, Plan, Refusal, Settings
-from mlxdiag.readings import Gap
 
 
 def on_machine(
@@ -22,7 +22,7 @@ def over_site(
     backend: Backend, site: Site, order: Sequence[str], port: int, nonce: str, settings: Settings
 ) -> Plan | Refusal:
     """Plan one rank per host along `order`; refuse where a host has not what it takes."""
-    unfit = _unfit(backend, site, order)
+    unfit = fit.unfit(backend, site, order)
     if unfit:
         return unfit
     made = backend.lay(site, order, port, settings.connections)
@@ -46,20 +46,3 @@ def _plan(backend: Backend, made: Layout, nonce: str, settings: Settings) -> Pla
         notes=made.notes,
         deadlines_s={**DEADLINES_S, **backend.deadlines_s},
     )
-
-
-def _unfit(backend: Backend, site: Site, order: Sequence[str]) -> Refusal | None:
-    """Name hosts without the interpreter, without mlx, or with another mlx than the others."""
-    lacking = [name for name in order if _mlx(site, name) is None]
-    if lacking:
-        return Refusal(backend.name, f"no mlx known on {', '.join(lacking)}")
-    versions = {_mlx(site, name) for name in order}
-    if len(versions) > 1:
-        text = ", ".join(sorted(map(str, versions)))
-        return Refusal(backend.name, f"different mlx versions: {text}")
-    return None
-
-
-def _mlx(site: Site, name: str) -> str | None:
-    fact = site.cluster.of(name).mlx_runtime
-    return None if isinstance(fact, Gap) else fact.mlx

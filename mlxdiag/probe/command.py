@@ -15,7 +15,7 @@ from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose
+from mlxdiag.probe import choose, fit
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.plan import SIZES_OF, Plan, Refusal, Settings
 from mlxdiag.progress import progress
@@ -111,7 +111,7 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
         return Plans(inventory, (), (), facts)
-    seen = cluster.build(inventory, facts.hosts)
+    seen = fit.settled(cluster.build(inventory, facts.hosts))
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
     site = Site(seen, states, recommend(seen, states, findings))
@@ -132,7 +132,10 @@ def _over_site(
     backend: Backend, site: Site, settings: Settings, port: int, nonce: str
 ) -> Plan | Refusal:
     order = choose.order_of(backend, site)
-    return choose.over_site(backend, site, order, port, nonce, settings)
+    plan = choose.over_site(backend, site, order, port, nonce, settings)
+    if isinstance(plan, Refusal):
+        return plan
+    return replace(plan, notes=(*plan.notes, *fit.notes(site, order)))
 
 
 def _plans(

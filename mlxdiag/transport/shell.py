@@ -23,6 +23,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlxdiag.transport import pythons
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -97,12 +99,14 @@ def build(commands: Sequence[Command], python: str | None, nonce: str) -> Progra
     """Write the program. The nonce is in two parts, so that a list of processes cannot say it."""
     in_lanes = lanes(commands)
     patience_s = sum(c.deadline_s + 2 * GRACE_S for c in commands) + 30
+    seeks = python is None and any(c.argv[:1] == (PYTHON,) for c in commands)
     parts = [
         f'N={nonce[:8]}""{nonce[8:]}',
         f"X={quote(busy_pattern(commands))}",
         f"T={quote(STUB)}",
         f"D={quote(XCODE_SELECT)}",
         _PROLOGUE,
+        *([f"H={quote(pythons.BREW)}; {pythons.SEEK}"] if seeks else []),
         _pipeline(in_lanes, python) + f"exec sleep {patience_s:.0f} 3>&- 4>&- 5<&-",
     ]
     return Program("; ".join(parts), nonce, in_lanes, patience_s)
@@ -177,6 +181,8 @@ def _tell(number: int, what: str) -> str:
 
 
 def _call(command: Command, python: str | None) -> str:
+    if command.argv[0] == PYTHON and python is None:
+        return " ".join(("seek", command.name, *map(quote, command.argv[1:])))
     words = (interpreter(python) if word == PYTHON else quote(word) for word in command.argv)
     how = "py" if command.argv[0] == PYTHON else "alone" if command.exclusive else "try"
     return " ".join((how, command.name, *words))
