@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -10,12 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mlxdiag import checks, cluster, live
+from mlxdiag import hostfile as hostfiles
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose, fit
+from mlxdiag.probe import choose, fit, gang, spelt
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.plan import SIZES_OF, Plan, Refusal, Settings
 from mlxdiag.progress import progress
@@ -173,19 +173,21 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
 
 
 def described(plans: Plans) -> str:
-    """Spell the plan out: per rank host, environment and files."""
-    lines = [f"refused: {r.backend}: {r.reason}" for r in plans.refusals]
-    for make in plans.makers[:1]:
-        plan = make()
-        lines.append(f"backend {plan.backend}, {len(plan.ranks)} ranks")
-        for rank in plan.ranks:
-            env = " ".join(f"{name}={value}" for name, value in rank.env.items())
-            lines.append(f"rank {rank.rank}: {rank.host.name} ({rank.host.address})")
-            lines.append(f"  python: {rank.host.python or 'python3'}")
-            lines.append(f"  environment: {env}")
-            lines += [f"  {name} (a file): {text}" for name, text in rank.files.items()]
-        lines.append(f"sizes: {json.dumps(plan.settings.sizes)}")
-    return "\n".join(lines) + "\n"
+    """Spell the plans out, each once however often it is repeated, and what was refused."""
+    refused = "".join(f"refused: {r.backend}: {r.reason}\n" for r in plans.refusals)
+    made = (make() for make in plans.makers)
+    alike = {(plan.backend, tuple(rank.host for rank in plan.ranks)): plan for plan in made}
+    return refused + "\n".join(spelt.spelt(plan, gang.line_of) for plan in alike.values())
+
+
+def hostfile(plans: Plans, path: str) -> tuple[str, str]:
+    """Give the text of a hostfile at `path`, and the line that uses it; refuse where none is."""
+    made = (make() for make in plans.makers)
+    plan = next((plan for plan in made if plan.part == "whole"), None)
+    if plan is None:
+        reasons = "; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals)
+        raise InventoryError(f"no hostfile, because nothing can be launched: {reasons}")
+    return hostfiles.dumps(spelt.hostfile(plan)), spelt.launch_line(plan, path)
 
 
 def _bytes(text: str) -> int:

@@ -34,6 +34,11 @@ BOOT = (
 """Reads the kernel from stdin up to a NUL and runs it; what follows on stdin is the kernel's."""
 
 
+def line_of(host: Host) -> str:
+    """Give the command line for a host's login shell: the kernel follows on its stdin."""
+    return f"exec {interpreter(host.python)} -c {quote(BOOT)}"
+
+
 async def run(
     plan: Plan,
     talker_for: Callable[[Host], Talker],
@@ -151,11 +156,10 @@ class _Gang:
 
     async def _begin(self, member: _Member) -> None:
         host = member.plan.host
-        line = f"exec {interpreter(host.python)} -c {quote(BOOT)}"
         ears = Ears(member.hear, member.hear_error, member.hear_end)
         member.due = self.clock() + self.plan.deadlines_s["spawn"]
         try:
-            member.talk = await self.talker_for(host).talk(host, line, ears)
+            member.talk = await self.talker_for(host).talk(host, line_of(host), ears)
         except NoTalkError as error:
             member.hear_end(f"{error.outcome.value}: {error.detail}")
             return

@@ -25,7 +25,11 @@ FINE: dict[str, Any] = {
     "mlx_metal": "0.32.4", "mlx_lm": None, "tags": ["py3-none-macosx_26_0_arm64"],
     "backends": ["ring", "jaccl"], "error": None,
 }  # fmt: skip
-BARE: dict[str, Any] = {"mlx": None, "backends": [], "error": "ModuleNotFoundError: No module named 'mlx'"}
+BARE: dict[str, Any] = {
+    "mlx": None,
+    "backends": [],
+    "error": "ModuleNotFoundError: No module named 'mlx'",
+}
 
 Said = dict[str, Any] | Capture
 
