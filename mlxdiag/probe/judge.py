@@ -10,13 +10,17 @@ come to the fewest collectives did not arrive; all at the same one means the dat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Word
-from mlxdiag.probe.plan import Plan
-from mlxdiag.probe.said import GangRun, RankLog
+from mlxdiag.probe import linkrate
+from mlxdiag.probe.linkrate import Case, Rate
+from mlxdiag.probe.plan import ELEMENT_BYTES, Plan
+from mlxdiag.probe.said import Event, GangRun, RankLog
+from mlxdiag.probe.surroundings import RankHost, notes, one_machine, surroundings
 
 OWN_ENDS = ("exited", "signalled")
 """Reasons of an `exit` that are not ours: the rank's own end, or a signal to its supervisor."""
@@ -56,27 +60,67 @@ class Row:
     busbw_gb_per_s: float
     wrong: int | None
     slowest: int
+    link: Rate
+
+
+@dataclass(frozen=True)
+class SoakSize:
+    """One size of a soak: collectives that every rank compared, the longest, and whose it was."""
+
+    size: int
+    ops: int
+    worst_us: float
+    slowest: int
+
+
+@dataclass(frozen=True)
+class Soak:
+    """What a soak has done, also one that was ended early. Seconds; `ops` are those of all ranks.
+
+    `elements` and `wrong` are summed over ranks, of which each compares its own results. `gaps`
+    counts pauses, of which `longest_gap_s` is the longest.
+    """
+
+    wanted_s: float
+    seconds: float
+    ops: int
+    elements: int
+    wrong: int
+    gaps: int
+    longest_gap_s: float
+    sizes: tuple[SoakSize, ...]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One launch, judged. `rows` is empty unless every rank went all the way."""
+    """One launch, judged. `rows` is empty unless every rank went all the way.
+
+    `hosts` is in rank order; `soak` is what a soak has done, also where somebody is to blame.
+    """
 
     plan: Plan
     run: GangRun
     blame: Blame | None
     rows: tuple[Row, ...]
+    hosts: tuple[RankHost, ...] = ()
+    soak: Soak | None = None
 
     @property
     def passed(self) -> bool:
         """Whether the collectives ran, on every rank, and their results were right."""
         return self.blame is None and self.run.end == "done"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits the meaning of the numbers."""
+        return notes(self.plan, self.hosts)
+
 
 def judge(plan: Plan, run: GangRun) -> Probe:
     """Blame first; only a run that nobody spoilt has numbers."""
     blame = _blame(plan, run)
-    return Probe(plan, run, blame, () if blame else _rows(plan, run))
+    rows = () if blame else _rows(plan, run)
+    return Probe(plan, run, blame, rows, surroundings(run), _soak(plan, run))
 
 
 def _blame(plan: Plan, run: GangRun) -> Blame | None:
@@ -223,7 +267,7 @@ def _state(log: RankLog) -> str:
     return str((log.last("state") or {}).get("stat", ""))
 
 
-PHASES = ("spawn", "import", "init", "identity", "check", "measure", "done")
+PHASES = ("spawn", "import", "init", "identity", "check", "measure", "soak", "done")
 
 
 def _heard(log: RankLog) -> float:
@@ -276,16 +320,19 @@ def _rows(plan: Plan, run: GangRun) -> tuple[Row, ...]:
                 by_size.setdefault(event["size"], []).append((log.rank, event["ns"]))
     checked = all(log.last("checked") for log in run.logs)
     complete = {size: found for size, found in by_size.items() if len(found) == len(plan.ranks)}
-    return tuple(_row(plan, size, found, checked) for size, found in sorted(complete.items()))
+    return tuple(_row(plan, run, size, found, checked) for size, found in sorted(complete.items()))
 
 
-def _row(plan: Plan, size: int, found: list[tuple[int, list[int]]], checked: bool) -> Row:
+def _row(
+    plan: Plan, run: GangRun, size: int, found: list[tuple[int, list[int]]], checked: bool
+) -> Row:
     rank, samples = max(found, key=lambda pair: quantile(pair[1], 0.5))
     p50 = quantile(samples, 0.5)
     n = len(plan.ranks)
     moved = size * n if plan.settings.op == "all_gather" else size
     factor = {"all_sum": 2 * (n - 1) / n, "all_gather": (n - 1) / n, "send": 1.0}
     algbw = moved / p50
+    busbw = algbw * factor[plan.settings.op]
     return Row(
         size=size,
         samples=len(samples),
@@ -295,10 +342,57 @@ def _row(plan: Plan, size: int, found: list[tuple[int, list[int]]], checked: boo
         p99_us=quantile(samples, 0.99) / 1000,
         max_us=max(samples) / 1000,
         algbw_gb_per_s=algbw,
-        busbw_gb_per_s=algbw * factor[plan.settings.op],
+        busbw_gb_per_s=busbw,
         wrong=0 if checked else None,
         slowest=rank,
+        link=_link(plan, run, size, algbw, busbw),
     )
+
+
+def _link(plan: Plan, run: GangRun, size: int, algbw: float, busbw: float) -> Rate:
+    chosen, shared = plan.settings, one_machine(plan)
+    if shared:
+        return Rate(None, reason=f"{shared}: there is no link")
+    cables = Counter(wire.ranks for wire in plan.wires)
+    if len(set(cables.values())) > 1:
+        return Rate(None, reason="the pairs have different numbers of cables")
+    case = Case(
+        backend=plan.backend,
+        op=chosen.op,
+        dtype=chosen.dtype,
+        element=ELEMENT_BYTES[chosen.dtype],
+        size=size,
+        ranks=len(plan.ranks),
+        versions=[host.mlx for host in surroundings(run)],
+        wires=next(iter(cables.values()), 0),
+        connections=chosen.connections,
+    )
+    return linkrate.rate(case, algbw, busbw)
+
+
+def _soak(plan: Plan, run: GangRun) -> Soak | None:
+    """Take the latest word of every rank; none where one has not come so far."""
+    said = [(log.rank, log.last("soak")) for log in run.logs]
+    found = [(rank, event) for rank, event in said if event is not None]
+    if plan.settings.soak_s is None or not found or len(found) < len(plan.ranks):
+        return None
+    sizes = sorted({int(size) for _, event in found for size in event["sizes"]})
+    return Soak(
+        wanted_s=plan.settings.soak_s,
+        seconds=min(event["seconds"] for _, event in found),
+        ops=min(event["ops"] for _, event in found),
+        elements=sum(event["elements"] for _, event in found),
+        wrong=sum(event["wrong"] for _, event in found),
+        gaps=min(event["gaps"] for _, event in found),
+        longest_gap_s=max(event["longest_gap_s"] for _, event in found),
+        sizes=tuple(_soak_size(size, found) for size in sizes),
+    )
+
+
+def _soak_size(size: int, found: Sequence[tuple[int, Event]]) -> SoakSize:
+    counts = [(rank, event["sizes"].get(str(size), (0, 0))) for rank, event in found]
+    rank, (_, worst_ns) = max(counts, key=lambda pair: pair[1][1])
+    return SoakSize(size, min(ops for _, (ops, _) in counts), worst_ns / 1000, rank)
 
 
 def quantile(samples: Sequence[int], share: float) -> int:

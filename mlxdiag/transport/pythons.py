@@ -82,8 +82,7 @@ SEEK = "; ".join(
         'if [ -z "$q" ]; then say "$n" " ${r:-missing}"; return; fi; '
         'case $q in 137|143) ;; *) if [ -n "$g" ]; then q=0; fi;; esac; say "$n" "$e $q"; }',
         # last: python3 on PATH; where there is none, the first one that was seen tells about itself
-        'last() { r=; y="python3 on PATH"; p=$(command -v python3); '
-        "case $p in */*) ;; *) p=;; esac; "
+        'last() { r=; y="python3 on PATH"; if where python3; then p=$w; else p=; fi; '
         'if [ "$p" = "$T" ] && [ -x "$D" ]; then "$D" -p >/dev/null || '
         "{ note stub; r=stub; p=; }; fi; "
         'if [ -z "$p" ]; then if [ "$t" -gt 0 ]; then return; fi; p=$j; y=$a; fi; '
