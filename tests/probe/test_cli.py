@@ -123,7 +123,7 @@ def test_a_dry_run_starts_nothing(world: World) -> None:
         (("-f", "1"), "'-f'"),
         (("--iters", "0"), "'--iters'"),
         (("--local", "1"), "'--local'"),
-        (("--backend", "jaccl"), "'--backend'"),
+        (("--backend", "smoke"), "'--backend'"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(argv: tuple[str, ...], said: str) -> None:
