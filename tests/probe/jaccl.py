@@ -173,7 +173,9 @@ class Rig:
         ranks = tuple(
             replace(
                 rank,
-                host=replace(HERE, name=rank.host.name, python=self.python),
+                host=replace(
+                    HERE, name=rank.host.name, address=rank.host.address, python=self.python
+                ),
                 env={**rank.env, "MLX_JACCL_COORDINATOR": address},
             )
             for rank in plan.ranks

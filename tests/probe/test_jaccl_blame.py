@@ -38,9 +38,9 @@ PLACES = {
 """Where the devices of rank 0 and 1 are, rdma_en3 first."""
 
 
-def own(text: str, **more: object) -> tuple[Event, Event, Event]:
+def own(text: str, kind: str = "exception") -> tuple[Event, Event, Event]:
     """A rank fails in init with these words."""
-    return MLX, failed(text, "init", **more), ended(status=3, at=8.1)
+    return MLX, failed(text, "init", kind), ended(status=3, at=8.1)
 
 
 def victim(rank: int, text: str = VICTIM, at: float = 8.0) -> RankLog:
