@@ -241,8 +241,12 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
 
 
 def _in_init(plan: Plan, run: GangRun, evidence: str) -> Blame:
-    """All wait, as ps says, or one is busy: where the backend knows of such an end."""
-    busy = [log for log in run.logs if _state(log).startswith("R")]
+    """All wait, or one is busy: where the backend knows of such an end.
+
+    A rank that was about to say why it ends, because another was ended first, is not busy.
+    """
+    running = (log for log in run.logs if _state(log).startswith("R"))
+    busy = [log for log in running if log.last("fail") is None]
     spins = Blame(tuple(log.rank for log in busy), "computes inside init, for ever", evidence)
     if len(busy) == 1 and BACKENDS[plan.backend].word(spins.text):
         return spins

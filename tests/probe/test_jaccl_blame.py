@@ -446,6 +446,13 @@ def test_two_ranks_with_one_number_let_rank_0_spin() -> None:
     assert waits("R", "R", "S").ranks == ()
 
 
+def test_a_rank_that_is_about_to_fail_because_another_was_ended_does_not_spin() -> None:
+    said = [state(n, "S") for n in range(3)]
+    said[0].events[-1:-1] = [{"ev": "state", "stat": "R"}, failed(VICTIM, "init")]
+    blame = blamed(*said, end="deadline", phase="init")
+    assert (blame.ranks, blame.text.partition(" (")[0]) == ((), "all ranks wait inside init")
+
+
 def test_ring_does_not_know_of_ranks_that_compute_inside_init() -> None:
     run = ran([state(0, "R"), state(1, "S")], "deadline", overdue=(0, 1), phase="init")
     assert judge(logs.plan(2), run).blame == Blame(

@@ -95,7 +95,8 @@ def test_a_rank_that_hangs_inside_the_driver_holds_all(tmp_path: Path) -> None:
     assert (probe.run.end, probe.run.phase) == ("deadline", "init")
     assert blame.ranks == ()
     assert blame.text.startswith("all ranks wait inside init (one is held by the RDMA driver")
-    assert blame.evidence.startswith("ps: rank 0 S")
+    assert blame.evidence.startswith("ps: rank 0 ")
+    assert "rank 1 S" in blame.evidence  # the others may have heard of its end by then
     assert here.inits == [0, 1, 2]
 
 
