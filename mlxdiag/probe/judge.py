@@ -285,16 +285,35 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
 
 
 def _in_init(plan: Plan, run: GangRun, evidence: str) -> Blame:
-    """All wait, or one is busy: where the backend knows of such an end.
-
-    A rank that was about to say why it ends, because another was ended first, is not busy.
-    """
-    running = (log for log in run.logs if _state(log).startswith("R"))
-    busy = [log for log in running if log.last("fail") is None]
+    """All wait, or one computes all the time: where the backend knows of such an end."""
+    busy = [log for log in run.logs if _is_busy(log)]
     spins = Blame(tuple(log.rank for log in busy), "computes inside init, for ever", evidence)
     if len(busy) == 1 and BACKENDS[plan.backend].word(spins.text):
         return spins
     return Blame((), "all ranks wait inside init", evidence)
+
+
+def _is_busy(log: RankLog) -> bool:
+    """Whether ps counted much processor time since init: what a rank does right now says less."""
+    said, began = log.last("state"), _entered(log, "init")
+    if said is None or began is None:
+        return False
+    waited_s: float = said["at"] - began
+    return _cpu_s(str(said.get("cpu", ""))) > BUSY_SHARE * waited_s
+
+
+def _cpu_s(column: str) -> float:
+    """Read ps' TIME in seconds: 1:02.50 (macOS), 00:01:02 or 1-00:01:02 (Linux); 0 if neither."""
+    match = CPU_TIME.fullmatch(column)
+    if match is None:
+        return 0.0
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+CPU_TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+BUSY_SHARE = 0.2
+"""Of the time in init: a rank that spins takes all that its host has left, one that waits none."""
 
 
 def _silent(run: GangRun) -> Blame | None:

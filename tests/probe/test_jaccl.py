@@ -163,6 +163,13 @@ def test_deadlines_are_later_than_the_ends_that_jaccl_makes_itself() -> None:
     assert plan.deadlines_s["spawn"] == 20.0
 
 
+def test_without_proof_a_backend_itself_takes_no_cable() -> None:
+    made = site("incident")
+    said = JACCL.lay(made, made.cluster.topology.hosts, 20000, 1)
+    assert isinstance(said, Refusal)
+    assert said.reason.startswith("no cable with RDMA known at both ends: macstudio1 - macstudio2")
+
+
 # The coordinator.
 
 

@@ -109,10 +109,12 @@ def test_a_rank_0_that_spins(tmp_path: Path) -> None:
 
 def test_a_rank_that_spins_while_the_others_wait(tmp_path: Path) -> None:
     """As rank 0 does with two ranks of one number: here another one does it."""
-    probe, blame = probed(rig(tmp_path, {1: "spin"}))
+    plan = rig(tmp_path, {1: "spin"}).here(three())
+    probe = launched(replace(plan, deadlines_s={**plan.deadlines_s, "init": 12.0}))
     assert probe.run.end == "deadline"
-    assert blame.ranks == (1,)
-    assert blame.text.startswith("computes inside init, for ever (")
+    assert probe.blame is not None
+    assert probe.blame.ranks == (1,)
+    assert probe.blame.text.startswith("computes inside init, for ever (")
 
 
 def test_a_coordinator_that_never_comes(tmp_path: Path) -> None:
