@@ -34,7 +34,7 @@ _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 class Wish:
     """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
 
-    `pairs` is `cabled`, `all` or nothing. `force` launches a fragile backend without proof.
+    `force` launches a fragile backend without proof.
     """
 
     backend: str
@@ -50,7 +50,6 @@ class Wish:
     level: str = "standard"
     soak_s: float | None = None
     connections: int = 1
-    pairs: str = ""
     force: bool = False
 
     def backends(self) -> tuple[Backend, ...]:
