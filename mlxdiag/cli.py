@@ -62,7 +62,6 @@ class ProbeBackend(StrEnum):
     ring = "ring"
     jaccl = "jaccl"
     jaccl_ring = "jaccl-ring"
-    mpi = "mpi"
     all = "all"
 
 
@@ -233,8 +232,6 @@ def probe(
     connections: Annotated[
         int, typer.Option("--connections", min=1, max=4, help="Of ring, per link.")
     ] = 1,
-    pairwise: Annotated[bool, typer.Option("--pairwise", help="Every cabled pair alone.")] = False,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every pair of hosts.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Launch RDMA although the facts do not allow it.")
     ] = False,
@@ -276,7 +273,6 @@ def probe(
             level=level.value,
             soak_s=command.seconds(soak) if soak else None,
             connections=connections,
-            pairs="all" if all_pairs else "cabled" if pairwise else "",
             force=force,
         )
         if save is not None:

@@ -16,7 +16,7 @@ from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose, fit, gang, spelt, thresholds
+from mlxdiag.probe import attempts, choose, fit, gang, neighbours, spelt, thresholds
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.plan import ELEMENT_BYTES, LAUNCHES_OF, SIZES_OF, Plan, Refusal, Settings
 from mlxdiag.probe.watch import Watch, watching
@@ -34,7 +34,7 @@ _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 class Wish:
     """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
 
-    `pairs` is `cabled`, `all` or nothing. `force` launches a fragile backend without proof.
+    `force` launches a fragile backend without proof.
     """
 
     backend: str
@@ -50,7 +50,6 @@ class Wish:
     level: str = "standard"
     soak_s: float | None = None
     connections: int = 1
-    pairs: str = ""
     force: bool = False
 
     def backends(self) -> tuple[Backend, ...]:
@@ -134,7 +133,12 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
     seen = fit.settled(cluster.build(inventory, facts.hosts))
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
-    site = Site(seen, states, recommend(seen, states, findings))
+    site = Site(seen, states, recommend(seen, states, findings), force=wish.force)
+    if any(choose.asks_company(backend, site) for backend in wish.backends()):
+        facts = _with_company(inventory, facts, timeout_s)
+        if facts.ended != "complete":
+            return Plans(inventory, (), (), facts)
+        site = replace(site, beside=neighbours.found(facts.hosts))
     tries: list[tuple[int, Try]] = [
         (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
         for backend in wish.backends()
@@ -148,6 +152,15 @@ def _check_names(names: Iterable[str]) -> None:
         near = get_close_matches(name, thresholds.NAMES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(thresholds.UNITS)}"
         raise InventoryError(f"expect.thresholds.{name}: no such threshold; {hint}")
+
+
+def _with_company(inventory: Inventory, facts: Recording, timeout_s: float | None) -> Recording:
+    """Ask every host once more, for the MLX jobs that run on it."""
+    left = None if timeout_s is None else max(0.0, timeout_s - facts.duration_s)
+    said = neighbours.ask(inventory, left)
+    hosts = {name: {**facts.hosts[name], **said.hosts[name]} for name in facts.hosts}
+    duration = round(facts.duration_s + said.duration_s, 3)
+    return replace(facts, hosts=hosts, duration_s=duration, ended=said.ended)
 
 
 def _on_machine(
@@ -196,12 +209,18 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
         return before
     if before is not None and timeout_s is not None:
         timeout_s = max(0.0, timeout_s - before.duration_s)
+    boots = attempts.boots(cluster.build(plans.inventory, before.hosts)) if before else {}
     with watching(len(plans.makers)) as watch:
         makers = [partial(_watched, watch, make) for make in plans.makers]
         ran = launches.launch(
-            plans.inventory, makers, before=before, timeout_s=timeout_s, on_event=watch.hear
+            plans.inventory,
+            makers,
+            before=before,
+            timeout_s=timeout_s,
+            on_event=watch.hear,
+            counted=partial(attempts.counted, boots),
         )
-    return replace(ran, refusals=plans.refusals)
+    return replace(ran, refusals=(*plans.refusals, *ran.refusals))
 
 
 def _watched(watch: Watch, make: Maker) -> Plan:

@@ -130,7 +130,7 @@ def supervise(source: bytes) -> None:
         )
         why = relay(child, events, pipes, wake, mouth)
         if why != "exited":
-            mouth.tell("state", stat=state(child.pid))
+            mouth.tell("state", stat=state(child.pid), cpu=ask_ps("time=", child.pid))
     finally:
         left = end(child)
     for fd in pipes:

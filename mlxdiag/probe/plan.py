@@ -98,6 +98,8 @@ class Plan:
     """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there.
 
     `part` is `pair` for a launch of two ranks that measures one link of a larger cluster.
+    `fragile` launches are not repeated after a failure; `attempts` counts them by host since its
+    boot, this one included.
     """
 
     backend: str
@@ -110,6 +112,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))
+    fragile: bool = False
+    attempts: Mapping[str, int] = field(default_factory=dict)
 
     def job(self, rank: RankPlan) -> dict[str, Any]:
         """Build what the kernel is told."""
