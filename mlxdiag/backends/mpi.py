@@ -54,12 +54,8 @@ def local(count: int, host: Host, port: int, connections: int) -> Layout:
 
 
 def lay(site: Site, order: Sequence[str], port: int, connections: int) -> Layout | Refusal:
-    """Plan a rank per host; refuse where mlx finds no Open MPI, or mpirun no way to a host."""
+    """Plan a rank per host; refuse where mpirun has no way to one."""
     del port, connections
-    without = [name for name in order if not _has_mpi(site, name)]
-    if without:
-        names = ", ".join(without)
-        return Refusal("mpi", f"mlx finds no Open MPI (libmpi) on {names}")
     called = [HERE, *(_reached_as(site, name) for name in order[1:])]
     lost = [name for name, reached in zip(order, called, strict=True) if not reached]
     if lost:
@@ -113,11 +109,6 @@ def _ssh_args(host: Host) -> str:
 
 def _ranks(hosts: Sequence[Host]) -> tuple[RankPlan, ...]:
     return tuple(RankPlan(rank, host, {}, {}) for rank, host in enumerate(hosts))
-
-
-def _has_mpi(site: Site, name: str) -> bool:
-    fact = site.cluster.of(name).mlx_runtime
-    return not isinstance(fact, Gap) and "mpi" in fact.backends
 
 
 def _reached_as(site: Site, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,12 +10,13 @@ from difflib import get_close_matches
 from functools import partial
 
 from mlxdiag import checks, cluster, live
+from mlxdiag import hostfile as hostfiles
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose, thresholds
+from mlxdiag.probe import attempts, choose, fit, gang, neighbours, spelt, thresholds
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.plan import ELEMENT_BYTES, LAUNCHES_OF, SIZES_OF, Plan, Refusal, Settings
 from mlxdiag.probe.watch import Watch, watching
@@ -34,7 +34,7 @@ _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 class Wish:
     """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
 
-    `pairs` is `cabled`, `all` or nothing. `force` launches a fragile backend without proof.
+    `force` launches a fragile backend without proof.
     """
 
     backend: str
@@ -50,7 +50,6 @@ class Wish:
     level: str = "standard"
     soak_s: float | None = None
     connections: int = 1
-    pairs: str = ""
     force: bool = False
 
     def backends(self) -> tuple[Backend, ...]:
@@ -131,10 +130,15 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
         return Plans(inventory, (), (), facts)
-    seen = cluster.build(inventory, facts.hosts)
+    seen = fit.settled(cluster.build(inventory, facts.hosts))
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
-    site = Site(seen, states, recommend(seen, states, findings))
+    site = Site(seen, states, recommend(seen, states, findings), force=wish.force)
+    if any(choose.asks_company(backend, site) for backend in wish.backends()):
+        facts = _with_company(inventory, facts, timeout_s)
+        if facts.ended != "complete":
+            return Plans(inventory, (), (), facts)
+        site = replace(site, beside=neighbours.found(facts.hosts))
     tries: list[tuple[int, Try]] = [
         (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
         for backend in wish.backends()
@@ -150,6 +154,15 @@ def _check_names(names: Iterable[str]) -> None:
         raise InventoryError(f"expect.thresholds.{name}: no such threshold; {hint}")
 
 
+def _with_company(inventory: Inventory, facts: Recording, timeout_s: float | None) -> Recording:
+    """Ask every host once more, for the MLX jobs that run on it."""
+    left = None if timeout_s is None else max(0.0, timeout_s - facts.duration_s)
+    said = neighbours.ask(inventory, left)
+    hosts = {name: {**facts.hosts[name], **said.hosts[name]} for name in facts.hosts}
+    duration = round(facts.duration_s + said.duration_s, 3)
+    return replace(facts, hosts=hosts, duration_s=duration, ended=said.ended)
+
+
 def _on_machine(
     backend: Backend, count: int, host: Host, settings: Settings, port: int, nonce: str
 ) -> Plan | Refusal:
@@ -160,7 +173,10 @@ def _over_site(
     backend: Backend, site: Site, settings: Settings, port: int, nonce: str
 ) -> Plan | Refusal:
     order = choose.order_of(backend, site)
-    return choose.over_site(backend, site, order, port, nonce, settings)
+    plan = choose.over_site(backend, site, order, port, nonce, settings)
+    if isinstance(plan, Refusal):
+        return plan
+    return replace(plan, notes=(*plan.notes, *fit.notes(site, order)))
 
 
 def _plans(
@@ -193,12 +209,18 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
         return before
     if before is not None and timeout_s is not None:
         timeout_s = max(0.0, timeout_s - before.duration_s)
+    boots = attempts.boots(cluster.build(plans.inventory, before.hosts)) if before else {}
     with watching(len(plans.makers)) as watch:
         makers = [partial(_watched, watch, make) for make in plans.makers]
         ran = launches.launch(
-            plans.inventory, makers, before=before, timeout_s=timeout_s, on_event=watch.hear
+            plans.inventory,
+            makers,
+            before=before,
+            timeout_s=timeout_s,
+            on_event=watch.hear,
+            counted=partial(attempts.counted, boots),
         )
-    return replace(ran, refusals=plans.refusals)
+    return replace(ran, refusals=(*plans.refusals, *ran.refusals))
 
 
 def _watched(watch: Watch, make: Maker) -> Plan:
@@ -206,19 +228,21 @@ def _watched(watch: Watch, make: Maker) -> Plan:
 
 
 def described(plans: Plans) -> str:
-    """Spell the plan out: per rank host, environment and files."""
-    lines = [f"refused: {r.backend}: {r.reason}" for r in plans.refusals]
-    for make in plans.makers[:1]:
-        plan = make()
-        lines.append(f"backend {plan.backend}, {len(plan.ranks)} ranks")
-        for rank in plan.ranks:
-            env = " ".join(f"{name}={value}" for name, value in rank.env.items())
-            lines.append(f"rank {rank.rank}: {rank.host.name} ({rank.host.address})")
-            lines.append(f"  python: {rank.host.python or 'python3'}")
-            lines.append(f"  environment: {env}")
-            lines += [f"  {name} (a file): {text}" for name, text in rank.files.items()]
-        lines.append(f"sizes: {json.dumps(plan.settings.sizes)}")
-    return "\n".join(lines) + "\n"
+    """Spell the plans out, each once however often it is repeated, and what was refused."""
+    refused = "".join(f"refused: {r.backend}: {r.reason}\n" for r in plans.refusals)
+    made = (make() for make in plans.makers)
+    alike = {(plan.backend, tuple(rank.host for rank in plan.ranks)): plan for plan in made}
+    return refused + "\n".join(spelt.spelt(plan, gang.line_of) for plan in alike.values())
+
+
+def hostfile(plans: Plans, path: str) -> tuple[str, str]:
+    """Give the text of a hostfile at `path`, and the line that uses it; refuse where none is."""
+    made = (make() for make in plans.makers)
+    plan = next((plan for plan in made if plan.part == "whole"), None)
+    if plan is None:
+        reasons = "; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals)
+        raise InventoryError(f"no hostfile, because nothing can be launched: {reasons}")
+    return hostfiles.dumps(spelt.hostfile(plan)), spelt.launch_line(plan, path)
 
 
 def _bytes(option: str, text: str) -> int:

@@ -49,6 +49,11 @@ BOOT = (
 """Reads the kernel from stdin up to a NUL and runs it; what follows on stdin is the kernel's."""
 
 
+def line_of(host: Host) -> str:
+    """Give the command line for a host's login shell: the kernel follows on its stdin."""
+    return f"exec {interpreter(host.python)} -c {quote(BOOT)}"
+
+
 async def run(
     plan: Plan,
     talker_for: Callable[[Host], Talker],
@@ -267,11 +272,11 @@ class _Gang:
         await asyncio.gather(*(self._begin(voice) for voice in others))
 
     async def _begin(self, voice: _Voice) -> None:
-        line = f"exec {interpreter(voice.host.python)} -c {quote(BOOT)}"
         ears = Ears(voice.hear, voice.noise, voice.hear_end)
         for member in voice.members:
             member.due = self.clock() + self.plan.deadlines_s["spawn"]
         try:
+            line = line_of(voice.host)
             voice.talk = await self.talker_for(voice.host).talk(voice.host, line, ears)
         except NoTalkError as error:
             voice.hear_end(f"{error.outcome.value}: {error.detail}")

@@ -245,7 +245,7 @@ def attend(
         )
         why = relay(child, events, pipes, wake, mouth, life)
         if why != "exited":
-            mouth.tell("state", stat=state(child.pid))
+            mouth.tell("state", stat=state(child.pid), cpu=ask_ps("time=", child.pid))
     finally:
         left = end(child, MPI_GRACE_S if parent else GRACE_S)
     for fd in pipes:

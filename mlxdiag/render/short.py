@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mlxdiag.capture import ACCESS, Outcome
 from mlxdiag.finding import FixKind
+from mlxdiag.hostlist import fold
 from mlxdiag.probe.judge import Probe
-from mlxdiag.render.fold import fold, groups
+from mlxdiag.render.fold import groups
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 

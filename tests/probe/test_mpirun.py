@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import zlib
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from mlxdiag.backends import mpi
 from mlxdiag.backends.backend import Site
 from mlxdiag.inventory import Host
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose
+from mlxdiag.probe import choose, gang, spelt
 from mlxdiag.probe.gang import KERNEL
 from mlxdiag.probe.judge import judge
 from mlxdiag.probe.plan import Plan, RankPlan, Refusal, Settings
@@ -141,7 +142,20 @@ def test_a_loopback_address_is_no_way_to_another_host() -> None:
 
 def test_a_host_without_open_mpi_is_named() -> None:
     refused = planned(mesh("macstudio3"))
-    assert refused == Refusal("mpi", "mlx finds no Open MPI (libmpi) on macstudio3")
+    assert isinstance(refused, Refusal)
+    assert refused.usable is False
+    assert refused.reason.startswith("macstudio3: mlx 0.32.4 has no mpi")
+    assert "install Open MPI" in refused.reason
+
+
+def test_a_dry_run_shows_what_mpirun_is_told() -> None:
+    plan = planned(mesh())
+    assert isinstance(plan, Plan)
+    text = spelt.spelt(plan, gang.line_of)
+    assert text.count("  command: ") == 1
+    for words in plan.launcher.values():
+        assert f"\n  {shlex.join(['mpirun', *words])}\n" in text
+    assert "kernel and job through mpirun's environment" in text
 
 
 def test_one_ssh_for_all_hosts() -> None:
