@@ -380,8 +380,9 @@ def _live(
 
 
 def _load_reader() -> None:
-    """Load what will read the answers, once the first host is at work on them."""
+    """Load what will read and show the answers, while the hosts are at work on them."""
     from mlxdiag import report  # noqa: F401, PLC0415
+    from mlxdiag.render import short  # noqa: F401, PLC0415
 
 
 def _report(
