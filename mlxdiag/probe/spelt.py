@@ -33,7 +33,8 @@ def _lines(plan: Plan, line_of: Callable[[Host], str]) -> Iterator[str]:
         yield f"  {shlex.join(['mpirun', *words])}"
     way = "through mpirun's environment" if plan.launcher else "over stdin"
     yield f"to every rank: kernel and job {way}; MLX_* and JACCL_* of its login are taken away"
-    deadlines = ", ".join(f"{phase} {seconds:g}" for phase, seconds in plan.deadlines_s.items())
+    due = {phase: s for phase, s in plan.deadlines_s.items() if phase != "soak" or chosen.soak_s}
+    deadlines = ", ".join(f"{phase} {seconds:g}" for phase, seconds in due.items())
     yield f"deadlines (s): {deadlines}; without a word for {plan.lease_s:g} s a rank is ended"
     checked = "every element is checked first" if chosen.check else "nothing is checked"
     yield f"{chosen.op} of {chosen.dtype}, {chosen.warmup} untimed per size; {checked}"
@@ -55,7 +56,8 @@ def _rank(rank: RankPlan) -> Iterator[str]:
     yield f"rank {rank.rank}: {host.name}"
     yield f"  address: {host.address} ({'this machine' if here else f'ssh{said}'})"
     yield f"  python: {host.python or 'python3'}"
-    yield f"  environment: {' '.join(f'{name}={value}' for name, value in rank.env.items())}"
+    if rank.env:
+        yield f"  environment: {' '.join(f'{name}={value}' for name, value in rank.env.items())}"
     yield from (f"  {name} (a file): {text}" for name, text in rank.files.items())
 
 
