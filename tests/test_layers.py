@@ -243,6 +243,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "capture",
         "cluster",
         "facts.mlx_runtime",
+        "facts.sw_vers",
         "hostlist",
         "inventory",
         "probe.plan",
