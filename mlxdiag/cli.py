@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlxdiag.capture import Captures
     from mlxdiag.finding import Finding
     from mlxdiag.inventory import Host, Inventory
+    from mlxdiag.preflight.asked import Options
     from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Recording
     from mlxdiag.render.style import Style
@@ -81,6 +82,15 @@ class Level(StrEnum):
     quick = "quick"
     standard = "standard"
     full = "full"
+
+
+class Require(StrEnum):
+    """What a preflight can require; the choice is checked against the package by a test."""
+
+    jaccl = "jaccl"
+    jaccl_ring = "jaccl-ring"
+    ring = "ring"
+    any = "any"
 
 
 class Op(StrEnum):
@@ -295,10 +305,114 @@ def probe(
     _finish(report, format, output, verbose=False, no_color=no_color)
 
 
+@app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})
+def preflight(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(help="Started in place of mlxdiag where all holds; after `--`."),
+    ] = None,
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    level: Annotated[
+        Level | None,
+        typer.Option("--level", help="Facts; a small collective; a sweep.  [default: standard]"),
+    ] = None,
+    require: Annotated[
+        Require | None,
+        typer.Option("--require", help="What must hold.  [default: what the inventory expects]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="First port of the ranks.  [default: 32323]"),
+    ] = None,
+    wait: Annotated[
+        str | None, typer.Option("--wait", help="Look again until it holds, for 30s, 5m or 1h.")
+    ] = None,
+    hostfile_out: Annotated[
+        Path | None, typer.Option("--hostfile-out", help="HOSTFILE is written here, if all holds.")
+    ] = None,
+    report_out: Annotated[
+        Path | None, typer.Option("--report-out", help="MLXDIAG_REPORT is written here.")
+    ] = None,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    verbose: VerboseOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """The gate before a server starts: does the backend hold? If so, COMMAND takes our place.
+
+    COMMAND is given BACKEND, HOSTFILE and MLXDIAG_REPORT in its environment. Where not all holds it
+    is not started, and the exit code says why.
+    """
+    from mlxdiag.preflight import asked, handover  # noqa: PLC0415
+
+    chosen = _wanted(only, skip, preflight=True)
+    papers = handover.Papers(hostfile_out, report_out)
+    _check_output(output)
+    papers.check()
+    if command and (replay is not None or shutil.which(command[0]) is None):
+        why = "cannot be started from a recording" if replay else "is no program on this machine"
+        raise typer.BadParameter(f"{command[0]!r} {why}")
+    options = asked.Options(level and level.value, require and require.value, port)
+
+    def judged(found: Recording) -> Report:
+        return _report(found, "preflight", asked.with_verdict(chosen), fail_on)
+
+    if replay is not None:
+        report = judged(options.of(_replayed(replay, inventory, hosts, save)))
+    else:
+        report = _gate(_inventory(inventory, hosts), options, judged, wait, save, fanout, timeout)
+    try:
+        _finish(report, format, output, verbose=verbose, no_color=no_color)
+    except typer.Exit as end:
+        if report.preflight is not None:
+            document = _document(report)
+            handover.hand_over(report.preflight, end.exit_code == 0, document, papers, command)
+        raise
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of `--format json`."""
     sys.stdout.write((Path(__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+
+
+def _gate(
+    inventory: Inventory,
+    options: Options,
+    judged: Callable[[Recording], Report],
+    wait: str | None,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+) -> Report:
+    from mlxdiag import recording  # noqa: PLC0415
+    from mlxdiag.preflight.command import Gate  # noqa: PLC0415
+    from mlxdiag.preflight.status import Status  # noqa: PLC0415
+    from mlxdiag.probe.command import seconds  # noqa: PLC0415
+
+    wait_s = seconds(wait) if wait else 0.0
+    if save is not None:
+        recording.check_target(save)
+    gate = Gate(inventory, options.about(inventory), fanout, timeout, wait_s)
+    found, report = gate.run(judged, Status())
+    if save is not None:
+        recording.save(found, save)
+    return report
+
+
+def _document(report: Report) -> str:
+    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    return FORMATS["json"](report, Style())
 
 
 def _check_output(output: Path | None) -> None:
@@ -405,7 +519,9 @@ def _report(
     )
 
 
-def _wanted(only: list[str] | None, skip: list[str] | None) -> Callable[[Finding], bool]:
+def _wanted(
+    only: list[str] | None, skip: list[str] | None, *, preflight: bool = False
+) -> Callable[[Finding], bool]:
     """Build the filter of --only and --skip; refuse names that no check and no area has."""
     if not only and not skip:
         return lambda _finding: True
@@ -413,6 +529,10 @@ def _wanted(only: list[str] | None, skip: list[str] | None) -> Callable[[Finding
     from mlxdiag.recommend import EXPECTED  # noqa: PLC0415
 
     known = {*AREAS, EXPECTED.area, EXPECTED.id, *(check.id for check in CHECKS)}
+    if preflight:
+        from mlxdiag.catalogue import ALL  # noqa: PLC0415  # with those of launches
+
+        known = {name for check in ALL for name in (check.id, check.area)}
     for name in (*(only or ()), *(skip or ())):
         if name not in known:
             near = get_close_matches(name, known, n=1)

@@ -4,6 +4,7 @@ recording.json          format, version, tool, when, how the run ended
 inventory.yaml          what was asked
 HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
+preflight.json          what a preflight was asked
 probes/NNN-BACKEND/     per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
 
@@ -24,11 +25,13 @@ from mlxdiag.errors import InventoryError, RecordingError
 from mlxdiag.inventory import Inventory
 
 if TYPE_CHECKING:
+    from mlxdiag.preflight.asked import Asked
     from mlxdiag.probe.plan import Plan, Refusal
     from mlxdiag.probe.said import GangRun
 
 FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
+ASKED = "preflight.json"
 MAX_BYTES = 1 << 30
 """A recording larger than this is refused: 64 hosts take about 4 MB."""
 
@@ -48,6 +51,7 @@ class Recording:
     ended: Ended = "complete"
     probes: tuple[tuple[Plan, GangRun], ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    preflight: Asked | None = None
 
 
 def check_target(path: Path) -> None:
@@ -110,6 +114,7 @@ def loads(files: Files, source: str) -> Recording:
             ended=head.get("ended", "complete"),
             probes=_probes(files, source),
             refusals=_refusals(head.get("refusals", ())),
+            preflight=_asked(files, source),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
@@ -134,6 +139,10 @@ def _files(recording: Recording) -> dict[str, bytes]:
     }
     if recording.probes:
         files |= _launches(recording)
+    if recording.preflight:
+        from mlxdiag.preflight import asked  # noqa: PLC0415
+
+        files[ASKED] = asked.dump(recording.preflight)
     for host, captures in recording.hosts.items():
         files[f"{host}/manifest.json"] = _json({n: _entry(c) for n, c in captures.items()})
         for name, capture in captures.items():
@@ -142,6 +151,14 @@ def _files(recording: Recording) -> dict[str, bytes]:
             if capture.stderr:
                 files[f"{host}/{name}.err"] = capture.stderr
     return files
+
+
+def _asked(files: Files, source: str) -> Asked | None:
+    if ASKED not in files:
+        return None
+    from mlxdiag.preflight import asked  # noqa: PLC0415  # most recordings are of no preflight
+
+    return asked.load(files[ASKED], f"{source}/{ASKED}")
 
 
 def _refusals(said: Sequence[Mapping[str, Any]]) -> tuple[Refusal, ...]:

@@ -17,6 +17,7 @@ from mlxdiag.recommend import Recommendation, expected, recommend
 from mlxdiag.recording import Ended, Recording
 
 if TYPE_CHECKING:
+    from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
 
 Verdict = Literal["pass", "fail", "unknown"]
@@ -39,6 +40,7 @@ class Report:
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
+    preflight: Preflight | None = None
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -96,6 +98,8 @@ class Report:
     def _followers(self) -> dict[int, list[Finding]]:
         found: dict[int, list[Finding]] = {}
         for finding in self.findings:
+            if finding.status is Status.SKIP:
+                continue
             root = finding
             while (cause := self.blocker(root)) is not None:
                 root = cause
@@ -134,6 +138,8 @@ def build(
     early: Mapping[str, HostFacts] = {},
 ) -> Report:
     """Take a recording all the way: facts, topology, checks, ladder, recommendation."""
+    if command == "preflight":
+        return _preflight(recording, tool_version, wanted, fail_on, early)
     seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
@@ -156,6 +162,40 @@ def build(
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
+    )
+
+
+def _preflight(
+    recording: Recording,
+    tool_version: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: Severity,
+    early: Mapping[str, HostFacts],
+) -> Report:
+    """Do the same for a preflight, whose findings are weighed by what it requires."""
+    from mlxdiag.preflight import candidates  # noqa: PLC0415
+    from mlxdiag.preflight.asked import Asked  # noqa: PLC0415
+    from mlxdiag.preflight.judge import judge, staged  # noqa: PLC0415
+
+    asked = recording.preflight or Asked()
+    ground = candidates.ground(recording, early)
+    probes = _judged(recording)
+    able, findings = judge(ground, probes, asked, recording.inventory.expect)
+    shown = tuple(f for f in findings if wanted(f))
+    grave = [level for level, weight in LEVELS.items() if weight >= LEVELS[fail_on]]
+    return Report(
+        command="preflight",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=ground.site.cluster,
+        links=ground.site.states,
+        findings=shown,
+        recommendation=ground.site.recommendation,
+        fail_on=fail_on,
+        probes=probes,
+        preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
     )
 
 

@@ -83,7 +83,7 @@ def _things(cluster: Cluster) -> Mapping[str, list[Any]]:
 def _ask(
     check: Check[Any], cluster: Cluster, thing: object, subject: Subject, found: Found
 ) -> Finding:
-    lowered = _lowered(check, cluster)
+    lowered = lowered_for(check, cluster.inventory.expect.backend)
     try:
         evidence = check.ask(cluster, thing)
     except SkipCheck as skip:
@@ -111,9 +111,9 @@ def _silence(gap: MissingFact, found: Found) -> Finding | None:
     return None
 
 
-def _lowered(check: Check[Any], cluster: Cluster) -> Severity | None:
-    """Where the inventory asks for a backend over TCP, RDMA is information, not a fault."""
-    if cluster.inventory.expect.backend not in ("ring", "mpi"):
+def lowered_for(check: Check[Any], backend: str | None) -> Severity | None:
+    """Where a backend over TCP is asked for, RDMA is information, not a fault."""
+    if backend not in ("ring", "mpi"):
         return None
     if check.area in ("rdma", "gid") or check.id in RDMA_ONLY:
         return Severity.INFO
@@ -169,4 +169,4 @@ def _places(need: str, subject: Subject) -> Iterator[Key]:
         yield (id_, side.host, None)
 
 
-__all__ = ["AREAS", "CHECKS", "RETIRED", "run"]
+__all__ = ["AREAS", "CHECKS", "RETIRED", "lowered_for", "run"]

@@ -123,9 +123,8 @@ def on_this_machine(count: int, wish: Wish) -> Plans:
 
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
     """Ask the hosts first, then plan over what they said."""
-    settings = wish.settings()
-    numbers = inventory.expect.thresholds
-    _check_names(numbers)
+    wish.settings()
+    check_thresholds(inventory.expect.thresholds)
     with progress([host.name for host in inventory.hosts]) as on_state:
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
@@ -139,14 +138,21 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
         if facts.ended != "complete":
             return Plans(inventory, (), (), facts)
         site = replace(site, beside=neighbours.found(facts.hosts))
+    return over_site(site, facts, wish)
+
+
+def over_site(site: Site, facts: Recording, wish: Wish) -> Plans:
+    """Plan over what the hosts have said already; nobody is asked."""
+    settings, inventory = wish.settings(), facts.inventory
+    held = bool(inventory.expect.thresholds)
     tries: list[tuple[int, Try]] = [
-        (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
+        (len(site.cluster.topology.hosts), partial(_over_site, backend, site, settings))
         for backend in wish.backends()
     ]
-    return _plans(inventory, tries, wish.launches(held_to_numbers=bool(numbers)), facts)
+    return _plans(inventory, tries, wish.launches(held_to_numbers=held), facts)
 
 
-def _check_names(names: Iterable[str]) -> None:
+def check_thresholds(names: Iterable[str]) -> None:
     """Refuse thresholds that no number would be compared with."""
     for name in thresholds.unknown(names):
         near = get_close_matches(name, thresholds.NAMES, n=1)

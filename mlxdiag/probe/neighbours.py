@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlxdiag import live
 from mlxdiag.capture import ACCESS, Capture, Captures, Command, Outcome
 from mlxdiag.inventory import Inventory
 from mlxdiag.recording import Recording
@@ -42,8 +41,10 @@ SHOWN = 100
 
 def ask(inventory: Inventory, timeout_s: float | None) -> Recording:
     """Ask every host once; the recording holds one capture per host, COMMAND's."""
+    from mlxdiag import live  # noqa: PLC0415  # what was asked is read without it
+
     said = live.record(inventory, commands=(COMMAND,), timeout_s=timeout_s)
-    return replace(said, hosts={name: _kept(captures) for name, captures in said.hosts.items()})
+    return replace(said, hosts={name: kept(captures) for name, captures in said.hosts.items()})
 
 
 def found(hosts: Mapping[str, Captures]) -> dict[str, tuple[str, ...] | None]:
@@ -57,7 +58,8 @@ def lines(out: bytes) -> tuple[str, ...]:
     return tuple(line.strip() for line in said if _is_job(line))
 
 
-def _kept(captures: Captures) -> Captures:
+def kept(captures: Captures) -> Captures:
+    """Give COMMAND's capture with the lines of MLX jobs alone, and nothing else."""
     access = captures[ACCESS]
     lost = Capture(COMMAND.name, COMMAND.argv, access.outcome, detail=access.detail)
     capture = captures.get(COMMAND.name, lost)

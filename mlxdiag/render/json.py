@@ -63,6 +63,7 @@ def document(report: Report) -> Object:
         "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [_probe(probe) for probe in report.probes],
+        "preflight": _preflight(report),
         "recommendation": _recommendation(report),
         "summary": report.summary,
     }
@@ -229,6 +230,24 @@ def _probe(probe: Probe) -> Object:
         "rows": [asdict(row) for row in probe.rows],
         "soak": asdict(probe.soak) if probe.soak else None,
         "samples": samples,
+    }
+
+
+def _preflight(report: Report) -> Object | None:
+    found = report.preflight
+    if found is None:
+        return None
+    return {
+        "level": found.asked.level,
+        "require": found.asked.require,
+        "port": found.asked.port,
+        "backend": found.chosen.backend if found.chosen else None,
+        "candidates": [
+            {"backend": c.backend, "holds": c.holds, "reason": c.reason or None}
+            for c in found.candidates
+        ],
+        "given_up": [c.backend for c in found.given_up],
+        "stages": [asdict(each) | {"blocked_by": list(each.blocked_by)} for each in found.stages],
     }
 
 

@@ -12,6 +12,7 @@ from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 
 if TYPE_CHECKING:
+    from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
 
 SAID = ("pass", "fail", "warning", "unknown")
@@ -41,6 +42,9 @@ def verdict_line(report: Report, style: Style) -> str:
     if report.command == "probe":
         ran = ", ".join(f"{probe.plan.backend} {_how(probe)}" for probe in report.probes)
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
+    if report.preflight is not None:
+        said = _preflight(report, report.preflight)
+        return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
     parts = [
         f"{report.verdict.upper()}:",
         f"{usable} of {len(report.links)} links fit for RDMA;",
@@ -50,10 +54,28 @@ def verdict_line(report: Report, style: Style) -> str:
     first = next(iter(groups(report)), None)
     if first is not None and first.first.fix and first.first.fix.kind is not FixKind.NONE:
         parts.append(f"first: {first.first.fix.kind.value} {first.first.subject.label};")
-    if report.ended != "complete":
-        pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
-        parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")
-    return style.text(" ".join(parts).rstrip(";"))
+    return style.text(" ".join(parts).rstrip(";") + _cut(report))
+
+
+def _cut(report: Report) -> str:
+    """Say how a run ended that did not come to its end, and which hosts it had not heard."""
+    if report.ended == "complete":
+        return ""
+    pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
+    return f" ({report.ended}; pending: {fold(pending) or 'none'})"
+
+
+def _preflight(report: Report, found: Preflight) -> str:
+    chosen = found.chosen
+    if chosen is None:
+        many = found.asked.require == "any"
+        against = "; ".join(f"{each.backend}: {each.brief}" for each in found.candidates)
+        return f"no backend holds; {against}" if many else f"not known to hold: {against}"
+    parts = [f"{chosen.backend} holds"]
+    parts += [f"given up: {each.backend} ({each.brief})" for each in found.given_up]
+    if report.verdict != "pass":
+        parts += [f"but {group.subjects}: {group.seen}" for group in groups(report)[:1]]
+    return "; ".join(parts)
 
 
 def _pending(report: Report, host: str) -> bool:

@@ -19,6 +19,7 @@ from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
+from mlxdiag.render.preflight import stages
 from mlxdiag.render.probes import probes, refused, speed
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
@@ -51,6 +52,10 @@ def render(report: Report, style: Style) -> str:
             Text(""),
             _verdict(report, style),
         ]
+        return _printed(parts, style)
+    if report.preflight is not None:
+        parts += [*stages(report.preflight, style), *_findings(report, style)]
+        parts += [*probes(report, style), *speed(report, style), Text(""), _verdict(report, style)]
         return _printed(parts, style)
     parts += [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:

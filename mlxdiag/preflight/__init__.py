@@ -1,0 +1,1 @@
+"""Preflight: the gate before a server starts (docs/preflight.md)."""

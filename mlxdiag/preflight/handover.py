@@ -1,0 +1,108 @@
+"""Handover: the files that a server is given, and the server in our place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from mlxdiag import hostfile as hostfiles
+from mlxdiag.errors import InventoryError, MlxdiagError
+from mlxdiag.preflight.judge import Preflight
+from mlxdiag.probe import spelt
+
+IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
+"""Signals that Python ignores, which a program that takes its place would inherit."""
+
+
+@dataclass(frozen=True)
+class Papers:
+    """Where hostfile and report go; None: into a folder of their own, which is kept."""
+
+    hostfile: Path | None = None
+    report: Path | None = None
+
+    def check(self) -> None:
+        """Refuse, before any host is asked, to overwrite what is something else."""
+        for path in filter(None, (self.hostfile, self.report)):
+            if path.is_dir() or not path.absolute().parent.is_dir():
+                raise MlxdiagError(f"{path}: not a file in a folder that exists")
+        if self.hostfile and self.hostfile.exists():
+            try:
+                hostfiles.loads(_text(self.hostfile), str(self.hostfile))
+            except InventoryError as error:
+                raise MlxdiagError(f"not overwritten, it is no hostfile: {error}") from error
+        if self.report and self.report.exists() and '"mlxdiag/report"' not in _text(self.report):
+            raise MlxdiagError(f"{self.report}: not overwritten, it is no report of mlxdiag")
+
+    def complete(self) -> Papers:
+        """Give both a place: a folder of their own, which is kept, where they have none."""
+        if self.hostfile and self.report:
+            return self
+        folder = Path(tempfile.mkdtemp(prefix="mlxdiag-"))
+        return Papers(
+            self.hostfile or folder / "hostfile.json", self.report or folder / "report.json"
+        )
+
+
+def hand_over(
+    found: Preflight, good: bool, document: str, papers: Papers, command: Sequence[str] | None
+) -> None:
+    """Write the report where it was asked for; where all holds the hostfile too, and start COMMAND.
+
+    `document` is the JSON report.
+    """
+    plan = found.plan if good else None
+    where = papers.complete() if plan and command else papers
+    if where.report:
+        put(where.report, document)
+    if plan is None:
+        return
+    if where.hostfile:
+        put(where.hostfile, hostfiles.dumps(spelt.hostfile(plan)))
+    if command:
+        replace_by(command, plan.backend, where)
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file by rename: whoever reads it meets the old text or the new one."""
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def replace_by(command: Sequence[str], backend: str, papers: Papers) -> NoReturn:
+    """Become COMMAND: it has our process, terminal and signals, and its exit code is ours."""
+    told = {
+        "BACKEND": backend,
+        "HOSTFILE": str(papers.hostfile and papers.hostfile.absolute()),
+        "MLXDIAG_REPORT": str(papers.report and papers.report.absolute()),
+    }
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for name in IGNORED_BY_PYTHON:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], list(command), {**os.environ, **told})  # noqa: S606  # its purpose
+    except OSError as error:
+        raise MlxdiagError(f"{command[0]}: cannot be started: {error.strerror}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise MlxdiagError(f"{path}: cannot be read: {error.strerror}") from error
