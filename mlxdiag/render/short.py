@@ -9,7 +9,7 @@ from mlxdiag.finding import FixKind
 from mlxdiag.hostlist import fold
 from mlxdiag.render.fold import groups
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 
 if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe
@@ -41,10 +41,15 @@ def verdict_line(report: Report, style: Style) -> str:
     if report.command == "probe":
         ran = ", ".join(f"{probe.plan.backend} {_how(probe)}" for probe in report.probes)
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
-    parts = [
-        f"{report.verdict.upper()}:",
+    subject = (
         f"{usable} of {len(report.links)} links fit for RDMA;",
         f"backend {report.recommendation.backend or 'none'};",
+    )
+    if report.file is not None:
+        subject = (f"{report.file.path};", f"{report.file.backend}, {_ranks(report.file)};")
+    parts = [
+        f"{report.verdict.upper()}:",
+        *subject,
         (", ".join(f"{n} {k}" for k, n in counts.items() if n and k in SAID) or "no check") + ";",
     ]
     first = next(iter(groups(report)), None)
@@ -54,6 +59,10 @@ def verdict_line(report: Report, style: Style) -> str:
         pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
         parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")
     return style.text(" ".join(parts).rstrip(";"))
+
+
+def _ranks(file: HeldFile) -> str:
+    return f"{len(file.ranks)} rank{'s' if len(file.ranks) > 1 else ''}"
 
 
 def _pending(report: Report, host: str) -> bool:

@@ -22,7 +22,7 @@ from mlxdiag.render.fold import groups
 from mlxdiag.render.probes import probes, refused, speed
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 
 COMPACT_FROM = 9
 """From this many hosts on, the matrix has one sign a cell and the faulty links are listed."""
@@ -52,6 +52,9 @@ def render(report: Report, style: Style) -> str:
             _verdict(report, style),
         ]
         return _printed(parts, style)
+    if report.file is not None:
+        parts += [*_findings(report, style), *_file(report.file, style)]
+        return _printed([*parts, Text(""), _verdict(report, style)], style)
     parts += [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
         parts += [_head("PORT PAIRS", "a row is one end: its port to the column's host")]
@@ -262,6 +265,20 @@ def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
 
 
 _MARK_OF = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}
+
+
+def _file(file: HeldFile, style: Style) -> list[RenderableType]:
+    """Show what is to be changed in a hostfile, line by line as it is to be read by a machine."""
+    if file.why:
+        return [_head("CORRECTED", "there is none"), Text(style.text(file.why))]
+    if not file.diff:
+        return []
+    colors = {"+": "green", "-": "red", "@": "cyan"}
+    lines = [
+        Text(style.text(line), style=colors.get(line[:1], ""), no_wrap=True, overflow="ignore")
+        for line in file.diff.splitlines()
+    ]
+    return [_head("CORRECTED", "`--write` puts it in place"), *lines]
 
 
 def _backends(report: Report, style: Style) -> list[RenderableType]:
