@@ -390,10 +390,12 @@ def hostfile_check(
     """
     from mlxdiag import hostcheck, hostfile  # noqa: PLC0415
     from mlxdiag import inventory as inventories  # noqa: PLC0415
+    from mlxdiag.checks import access  # noqa: PLC0415
     from mlxdiag.checks.hostfile import CHECKS  # noqa: PLC0415
     from mlxdiag.finding import Severity  # noqa: PLC0415
 
-    wanted = _wanted(only, skip, {"hostfile", *(check.id for check in CHECKS)})
+    asked_of = (*access.CHECKS, *CHECKS)
+    wanted = _wanted(only, skip, {name for check in asked_of for name in (check.area, check.id)})
     _check_output(output)
     text = inventories.read(file)
     told = hostfile.loads(text, str(file))

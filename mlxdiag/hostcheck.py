@@ -36,13 +36,18 @@ def build(
     fail_on: Severity = Severity.ERROR,
     early: Mapping[str, HostFacts] = {},
 ) -> Report:
-    """Hold the file against what the hosts said, and correct it where that can be done."""
+    """Hold the file against what the hosts said, and correct it where that can be done.
+
+    Why a host is silent is a finding beside those of the file, where one of them follows from it.
+    """
     told = hostfile.loads(text, path)
     made = report.build(recording, COMMAND, tool_version, fail_on=fail_on, early=early)
     found = checks.findings(made.cluster, told, made.findings)
+    roots = {id(finding.root) for finding in found}
+    causes = [finding for finding in made.findings if id(finding) in roots]
     return replace(
         made,
-        findings=tuple(finding for finding in found if wanted(finding)),
+        findings=tuple(finding for finding in (*causes, *found) if wanted(finding)),
         file=_held(made, path, text, told, found),
     )
 

@@ -39,6 +39,9 @@ RING_MAX_WIRES = 4
 """RING_MAX_CONNS of mlx ring_impl.h: of jaccl-ring, per neighbour."""
 
 CORRECT = Fix(FixKind.RUN, "correct the file as the diff shows; `--write` does it")
+SHARED = Fix(
+    FixKind.RUN, "take an address of a network that all of them have, or see that it works"
+)
 DEFAULT = "ring"
 """What mlx.launch takes where neither file nor command line names a backend."""
 
@@ -306,7 +309,8 @@ def reach(file: File, cell: Cell) -> Evidence | None:
     key = ".ips" if file.backend == "ring" else ".ips[0]"
     where, right = file.source(cell.other, key), f"an address that {one} reaches"
     if said or doubts:
-        return Evidence(where, "; ".join(said or doubts), right, unknown=not said)
+        fix = None if said else SHARED
+        return Evidence(where, "; ".join(said or doubts), right, fix, unknown=not said)
     return None
 
 
