@@ -13,7 +13,9 @@ from mlxdiag.checks.probes import findings as probe_findings
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
+from mlxdiag.probe import matrix
 from mlxdiag.probe.judge import Probe, judge
+from mlxdiag.probe.matrix import Matrix
 from mlxdiag.recommend import Recommendation, expected, recommend
 from mlxdiag.recording import Ended, Recording
 
@@ -37,6 +39,7 @@ class Report:
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
+    pairs: tuple[Matrix, ...] = ()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -137,8 +140,9 @@ def build(
     found = recommend(seen, links, findings)
     findings = (*findings, expected(seen, found, findings))
     probes = tuple(judge(plan, run) for plan, run in recording.probes)
+    pairs = matrix.build(probes, seen.topology.hosts)
     if command == "probe":
-        findings = probe_findings(probes, recording.refusals)
+        findings = probe_findings(probes, recording.refusals, pairs)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -151,4 +155,5 @@ def build(
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
+        pairs=pairs,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,9 +15,11 @@ from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose
+from mlxdiag.probe import choose, matrix, pairwise
 from mlxdiag.probe import launch as launches
-from mlxdiag.probe.plan import SIZES_OF, Plan, Refusal, Settings
+from mlxdiag.probe.judge import judge
+from mlxdiag.probe.plan import BEHIND, PAIR_SIZES, SIZES_OF, Plan, Refusal, Settings, Try, Wire
+from mlxdiag.probe.said import GangRun
 from mlxdiag.progress import progress
 from mlxdiag.recommend import recommend
 from mlxdiag.recording import Recording
@@ -32,7 +34,8 @@ _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 class Wish:
     """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
 
-    `pairs` is `cabled`, `all` or nothing. `force` launches a fragile backend without proof.
+    `pairs` is `cabled`, `all` or nothing; `behind` is a share of the median, 0 to 1. `force`
+    launches a fragile backend without proof.
     """
 
     backend: str
@@ -49,6 +52,7 @@ class Wish:
     soak_s: float | None = None
     connections: int = 1
     pairs: str = ""
+    behind: float = BEHIND
     force: bool = False
 
     def backends(self) -> tuple[Backend, ...]:
@@ -67,7 +71,15 @@ class Wish:
             check=self.check,
             connections=self.connections,
             soak_s=self.soak_s,
+            behind=self.behind,
         )
+
+    def pair_settings(self) -> Settings:
+        """Turn it into what two ranks are told."""
+        if self.op != "all_sum" or self.soak_s is not None:
+            raise InventoryError("pairs are measured with all_sum: neither --op nor --soak")
+        sizes = self._sweep() if self.begin or self.end else PAIR_SIZES[self.level]
+        return replace(self.settings(), sizes=sizes)
 
     def _sweep(self) -> tuple[int, ...]:
         first, last = _bytes(self.begin or "4"), _bytes(self.end or self.begin or "4")
@@ -79,29 +91,48 @@ class Wish:
         return tuple(sizes)
 
 
-Maker = Callable[[], Plan]
-Try = Callable[[int, str], Plan | Refusal]
-"""First port, nonce -> what a backend makes of it."""
+Maker = Callable[[], tuple[Plan, ...]]
+"""Makes the launches of one round, which run at the same time; nearly always one."""
+
+Round = tuple[int, tuple[Try, ...]]
+"""Ranks of each launch, and the launches."""
+
+Again = Callable[[Sequence[tuple[Plan, GangRun]]], Sequence[Maker]]
+"""What was launched -> what has to be launched once more."""
 
 
 @dataclass(frozen=True)
 class Plans:
-    """Launches to come, each made when its turn is there (fresh ports), and what was refused."""
+    """Launches to come, each made when its turn is there (fresh ports), and what was refused.
+
+    `again` says what to launch once more when all have run.
+    """
 
     inventory: Inventory
     makers: tuple[Maker, ...]
     refusals: tuple[Refusal, ...] = ()
     before: Recording | None = None
+    again: Again = lambda _runs: ()
 
 
 def on_this_machine(count: int, wish: Wish) -> Plans:
     """Plan ranks of this machine, with the interpreter that runs us."""
     host = Host("localhost", "127.0.0.1", python=sys.executable, connection="local")
     settings = wish.settings()
-    tries: list[tuple[int, Try]] = [
-        (count, partial(_on_machine, backend, count, host, settings)) for backend in wish.backends()
-    ]
-    return _plans(Inventory("local", (host,)), tries, wish.repeat, None)
+    refusals: list[Refusal] = []
+    tries: list[list[Round]] = []
+    for backend in wish.backends():
+        whole: Try = partial(_on_machine, backend, count, host, settings)
+        if not wish.pairs:
+            tries.append([(count, (whole,))])
+        elif pairwise.within_a_group(backend):
+            sizes = wish.pair_settings().sizes
+            tries.append([(count, (_with_pairs(backend, whole, sizes),))])
+        else:
+            pairs = pairwise.on_machine(backend, count, host, wish.pair_settings())
+            tries.append([(2, some) for some in pairs.rounds])
+            refusals += pairs.refusals
+    return _plans(Inventory("local", (host,)), tries, refusals, wish.repeat, None)
 
 
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
@@ -115,11 +146,24 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
     site = Site(seen, states, recommend(seen, states, findings))
-    tries: list[tuple[int, Try]] = [
-        (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
-        for backend in wish.backends()
-    ]
-    return _plans(inventory, tries, wish.repeat, facts)
+    count = len(seen.topology.hosts)
+    refusals: list[Refusal] = []
+    tries: list[list[Round]] = []
+    for backend in wish.backends():
+        whole: Try = partial(_over_site, backend, site, settings)
+        everyone = wish.pairs == "all"
+        if not wish.pairs:
+            tries.append([(count, (whole,))])
+        elif pairwise.within_a_group(backend):
+            sizes = wish.pair_settings().sizes
+            tries.append(
+                [(count, (_with_pairs(backend, whole, sizes, None if everyone else site),))]
+            )
+        else:
+            pairs = pairwise.over_site(backend, site, wish.pair_settings(), everyone=everyone)
+            tries.append([(2, some) for some in pairs.rounds])
+            refusals += pairs.refusals
+    return _plans(inventory, tries, refusals, wish.repeat, facts)
 
 
 def _on_machine(
@@ -135,27 +179,76 @@ def _over_site(
     return choose.over_site(backend, site, order, port, nonce, settings)
 
 
+def _with_pairs(
+    backend: Backend, whole: Try, sizes: Sequence[int], site: Site | None = None
+) -> Try:
+    def made(port: int, nonce: str) -> Plan | Refusal:
+        plan = whole(port, nonce)
+        if isinstance(plan, Refusal):
+            return plan
+        return pairwise.inside(backend, plan, sizes, site)
+
+    return made
+
+
 def _plans(
-    inventory: Inventory, tries: Sequence[tuple[int, Try]], repeat: int, before: Recording | None
+    inventory: Inventory,
+    tries: Sequence[Sequence[Round]],
+    refused: Sequence[Refusal],
+    repeat: int,
+    before: Recording | None,
 ) -> Plans:
-    """Try every backend once without a port: what is refused then is not launched."""
+    """Try every launch once without a port: what is refused then is not launched."""
     makers: list[Maker] = []
-    refusals: list[Refusal] = []
-    for ranks, attempt in tries:
-        trial = attempt(0, "")
-        if isinstance(trial, Refusal):
-            refusals.append(trial)
-        else:
-            makers += [partial(_made, ranks, attempt)] * repeat
-    return Plans(inventory, tuple(makers), tuple(refusals), before)
+    refusals = list(refused)
+    links: dict[Link, Try] = {}
+    for rounds in tries:
+        of_backend: list[Maker] = []
+        for ranks, attempts in rounds:
+            good: list[Try] = []
+            for attempt in attempts:
+                trial = attempt(0, "")
+                if isinstance(trial, Refusal):
+                    refusals.append(trial)
+                    continue
+                good.append(attempt)
+                if trial.part == "pair":
+                    links[_link(trial)] = attempt
+            if good:
+                of_backend.append(partial(_made, ranks, tuple(good)))
+        makers += of_backend * repeat
+    again = partial(_behind, links)
+    return Plans(inventory, tuple(makers), tuple(dict.fromkeys(refusals)), before, again)
 
 
-def _made(ranks: int, attempt: Try) -> Plan:
-    """Make a plan with ports and a word of its own; what was possible before still is."""
-    plan = attempt(launches.port(ranks), launches.nonce())
-    if isinstance(plan, Refusal):
-        raise InventoryError(f"{plan.backend}: {plan.reason}")
-    return plan
+def _made(ranks: int, attempts: Sequence[Try]) -> tuple[Plan, ...]:
+    """Make plans with ports and a word of their own; what was possible before still is."""
+    made: list[Plan] = []
+    for port, attempt in zip(launches.ports(ranks, len(attempts)), attempts, strict=True):
+        plan = attempt(port, launches.nonce())
+        if isinstance(plan, Refusal):
+            raise InventoryError(f"{plan.backend}: {plan.reason}")
+        made.append(plan)
+    return tuple(made)
+
+
+Link = tuple[str, tuple[str, ...], tuple[Wire, ...]]
+
+
+def _link(plan: Plan) -> Link:
+    return plan.backend, tuple(rank.host.name for rank in plan.ranks), plan.wires
+
+
+def _behind(links: Mapping[Link, Try], runs: Sequence[tuple[Plan, GangRun]]) -> list[Maker]:
+    """Launch every link that was behind once more, alone: beside others it may have suffered."""
+    found = matrix.build([judge(plan, run) for plan, run in runs], ())
+    behind = [
+        (one.backend, way.hosts, way.wires)
+        for one in found
+        for way in one.ways
+        if way.standing == "fail"
+    ]
+    return [partial(_made, 2, (links[link],)) for link in behind if link in links]
 
 
 def launch(plans: Plans, timeout_s: float | None) -> Recording:
@@ -165,24 +258,34 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
         return before
     if before is not None and timeout_s is not None:
         timeout_s = max(0.0, timeout_s - before.duration_s)
-    ran = launches.launch(plans.inventory, plans.makers, before=before, timeout_s=timeout_s)
+    ran = launches.launch(
+        plans.inventory, plans.makers, before=before, timeout_s=timeout_s, again=plans.again
+    )
     return replace(ran, refusals=plans.refusals)
 
 
 def described(plans: Plans) -> str:
     """Spell the plan out: per rank host, environment and files."""
     lines = [f"refused: {r.backend}: {r.reason}" for r in plans.refusals]
-    for make in plans.makers[:1]:
-        plan = make()
-        lines.append(f"backend {plan.backend}, {len(plan.ranks)} ranks")
-        for rank in plan.ranks:
-            env = " ".join(f"{name}={value}" for name, value in rank.env.items())
-            lines.append(f"rank {rank.rank}: {rank.host.name} ({rank.host.address})")
-            lines.append(f"  python: {rank.host.python or 'python3'}")
-            lines.append(f"  environment: {env}")
-            lines += [f"  {name} (a file): {text}" for name, text in rank.files.items()]
-        lines.append(f"sizes: {json.dumps(plan.settings.sizes)}")
+    for number, make in enumerate(plans.makers):
+        made = make()
+        if number and made[0].part != "pair":
+            break
+        for plan in made:
+            when = f", round {number + 1}" if plan.part == "pair" else ""
+            lines += _plan_lines(plan, when)
     return "\n".join(lines) + "\n"
+
+
+def _plan_lines(plan: Plan, when: str) -> Iterator[str]:
+    yield f"backend {plan.backend}, {len(plan.ranks)} ranks{when}"
+    for rank in plan.ranks:
+        env = " ".join(f"{name}={value}" for name, value in rank.env.items())
+        yield f"rank {rank.rank}: {rank.host.name} ({rank.host.address})"
+        yield f"  python: {rank.host.python or 'python3'}"
+        yield f"  environment: {env}"
+        yield from (f"  {name} (a file): {text}" for name, text in rank.files.items())
+    yield f"sizes: {json.dumps(plan.settings.sizes)}"
 
 
 def _bytes(text: str) -> int:

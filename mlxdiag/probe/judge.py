@@ -223,7 +223,7 @@ def _state(log: RankLog) -> str:
     return str((log.last("state") or {}).get("stat", ""))
 
 
-PHASES = ("spawn", "import", "init", "identity", "check", "measure", "done")
+PHASES = ("spawn", "import", "init", "identity", "check", "measure", "pairs", "done")
 
 
 def _heard(log: RankLog) -> float:

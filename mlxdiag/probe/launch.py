@@ -1,4 +1,4 @@
-"""Launch: the live side of `mlxdiag probe`: fresh ports, one launch after the other, signals."""
+"""Launch: the live side of `mlxdiag probe`: fresh ports, one round after the other, signals."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ from mlxdiag.recording import Recording
 PORTS = range(20000, 32000)
 """Below every ephemeral range (Linux from 32768, macOS from 49152) and MLX's own 32323."""
 
+PER_RANK = 16
+"""How many ports a rank may take: one per cable to the rank before it and connection."""
+
+
+Round = Callable[[], Sequence[Plan]]
+"""Makes the plans of one round when its turn is there."""
+
+Again = Callable[[Sequence[tuple[Plan, GangRun]]], Sequence[Round]]
+
 
 def nonce() -> str:
     """Make the word by which the ranks of one launch know each other."""
@@ -28,38 +37,55 @@ def nonce() -> str:
 
 def port(ranks: int) -> int:
     """Choose where a launch's ports begin: at random, because an orphan would steal a fixed one."""
-    return PORTS[secrets.randbelow(len(PORTS) - 16 * ranks)]
+    return PORTS[secrets.randbelow(len(PORTS) - PER_RANK * ranks)]
+
+
+def ports(ranks: int, launches: int) -> list[int]:
+    """Choose where the ports of several launches begin that may share a machine."""
+    first = port(ranks * launches)
+    return [first + PER_RANK * ranks * at for at in range(launches)]
 
 
 def launch(
     inventory: Inventory,
-    plans: Sequence[Callable[[], Plan]],
+    rounds: Sequence[Round],
     *,
     before: Recording | None = None,
     timeout_s: float | None = None,
+    again: Again = lambda _runs: (),
     on_event: Callable[[int, Event], None] = lambda _rank, _event: None,
 ) -> Recording:
-    """Run the launches one after the other; a signal ends the one at hand and those to come."""
-    return asyncio.run(_launch(inventory, plans, before, timeout_s, on_event))
+    """Run the rounds one after the other, the launches of a round at the same time.
+
+    A launch that fails ends no other. A signal ends those at hand and those to come. When all have
+    run, `again` says what is to be launched once more.
+    """
+    return asyncio.run(_launch(inventory, rounds, before, timeout_s, again, on_event))
 
 
 async def _launch(
     inventory: Inventory,
-    plans: Sequence[Callable[[], Plan]],
+    rounds: Sequence[Round],
     before: Recording | None,
     timeout_s: float | None,
+    again: Again,
     on_event: Callable[[int, Event], None],
 ) -> Recording:
     started_at, start = datetime.now(UTC), time.monotonic()
     choose = transport_choice()
     runs: list[tuple[Plan, GangRun]] = []
     with listening(timeout_s) as ending:
-        for make in plans:
-            if ending.stop.is_set():
-                break
-            plan = make()
-            ran = await gang.run(plan, choose, stop=ending.stop, on_event=on_event)
-            runs.append((plan, ran))
+
+        async def one(plan: Plan) -> tuple[Plan, GangRun]:
+            return plan, await gang.run(plan, choose, stop=ending.stop, on_event=on_event)
+
+        async def run(some: Sequence[Round]) -> None:
+            for make in some:
+                if not ending.stop.is_set():
+                    runs.extend(await asyncio.gather(*map(one, make())))
+
+        await run(rounds)
+        await run(again(runs))
     facts_s = before.duration_s if before else 0.0
     began = before.started_at if before else started_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return Recording(

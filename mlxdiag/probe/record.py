@@ -64,11 +64,19 @@ def _plan(said: dict[str, Any]) -> Plan:
         for rank in said["ranks"]
     )
     wires = tuple(
-        Wire(tuple(w["ranks"]), tuple(w["ports"]), tuple(w["devices"]), w["speed_gbps"])
+        Wire(
+            tuple(w["ranks"]),
+            tuple(w["ports"]),
+            tuple(w["devices"]),
+            w["speed_gbps"],
+            tuple(w.get("receptacles", (0, 0))),
+        )
         for w in said["wires"]
     )
-    parts = {"ranks": ranks, "wires": wires, "settings": Settings(**settings)}
-    return Plan(**{**said, **parts, "notes": tuple(said["notes"])})
+    rounds = tuple(tuple((a, b) for a, b in pairs) for pairs in said.get("rounds", ()))
+    parts = {"ranks": ranks, "wires": wires, "settings": Settings(**settings), "rounds": rounds}
+    tuples = {key: tuple(said.get(key, ())) for key in ("notes", "pair_sizes")}
+    return Plan(**{**said, **parts, **tuples})
 
 
 def _events(files: Mapping[str, bytes], rank: int) -> list[dict[str, Any]]:

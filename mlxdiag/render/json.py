@@ -10,6 +10,7 @@ from mlxdiag.finding import Evidence, Finding, Fix, Subject
 from mlxdiag.ladder import LinkState, Usable
 from mlxdiag.ports import Port
 from mlxdiag.probe.judge import Probe
+from mlxdiag.probe.matrix import Matrix, Way
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
@@ -60,6 +61,7 @@ def document(report: Report) -> Object:
         "matrix": {"hosts": list(hosts), "devices": [list(map(_cell, row)) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [_probe(probe) for probe in report.probes],
+        "pairs": [_pairs(matrix) for matrix in report.pairs],
         "recommendation": _recommendation(report),
         "summary": report.summary,
     }
@@ -204,6 +206,7 @@ def _probe(probe: Probe) -> Object:
         "dtype": chosen.dtype,
         "ranks": [rank.host.name for rank in plan.ranks],
         "notes": list(plan.notes),
+        "part": plan.part,
         "end": probe.run.end,
         "passed": probe.passed,
         "blame": {
@@ -216,6 +219,44 @@ def _probe(probe: Probe) -> Object:
         "left": list(probe.run.left),
         "rows": [asdict(row) for row in probe.rows],
         "samples": samples,
+    }
+
+
+def _pairs(matrix: Matrix) -> Object:
+    small, large = matrix.sizes
+    return {
+        "backend": matrix.backend,
+        "how": matrix.how,
+        "latency_bytes": small,
+        "bandwidth_bytes": large,
+        "behind": matrix.behind,
+        "hosts": list(matrix.hosts),
+        "slow_hosts": list(matrix.slow),
+        "medians": [
+            {
+                "kind": kind,
+                "links": median.count,
+                "latency_us": median.latency_us,
+                "gb_per_s": median.gb_per_s,
+            }
+            for kind, median in matrix.medians.items()
+        ],
+        "links": [_way(matrix, way) for way in matrix.ways],
+    }
+
+
+def _way(matrix: Matrix, way: Way) -> Object:
+    latency, bandwidth = matrix.shares(way)
+    return {
+        "hosts": list(way.hosts),
+        "kind": way.kind,
+        "wires": [{"ports": list(w.ports), "speed_gbps": w.speed_gbps} for w in way.wires],
+        "latency_us": [figure and figure.latency_us for figure in way.figures],
+        "gb_per_s": [figure and figure.gb_per_s for figure in way.figures],
+        "latency_above": latency if way.best else None,
+        "bandwidth_below": bandwidth if way.best else None,
+        "standing": way.standing,
+        "said": way.said,
     }
 
 

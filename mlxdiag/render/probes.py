@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxdiag.checks.probes import ALLOWED
+from mlxdiag.finding import Status
 from mlxdiag.probe.judge import Probe
 from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
@@ -23,13 +24,14 @@ COLUMNS = (
 def probes(launches: tuple[Probe, ...], style: Style) -> Iterator[RenderableType]:
     """Lay out every launch."""
     for probe in launches:
-        yield from _probe(probe, style)
+        if probe.plan.part != "pair" or not probe.passed or probe.run.left:
+            yield from _probe(probe, style)
 
 
 def refused(report: Report, style: Style) -> Iterator[RenderableType]:
     """Say which backends were not launched, and why."""
     for finding in report.findings:
-        if finding.id == ALLOWED.id:
+        if finding.id == ALLOWED.id and finding.status is not Status.PASS:
             text = finding.evidence.observed if finding.evidence else finding.reason
             yield Padding(
                 Text("NOT LAUNCHED ", style="bold").append(style.text(text)), (1, 0, 0, 0)

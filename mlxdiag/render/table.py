@@ -18,6 +18,7 @@ from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
+from mlxdiag.render.pairs import pairs
 from mlxdiag.render.probes import probes, refused
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
@@ -45,6 +46,7 @@ def render(report: Report, style: Style) -> str:
     if report.command == "probe":
         parts += [
             *probes(report.probes, style),
+            *pairs(report.pairs, style),
             *refused(report, style),
             Text(""),
             _verdict(report, style),
