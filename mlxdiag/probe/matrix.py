@@ -25,9 +25,13 @@ SHARED = "the ranks share one machine: no verdict on the speed of links"
 
 @dataclass(frozen=True)
 class Figure:
-    """One launch over one link: microseconds of the small size, 1e9 bytes/s of the large one."""
+    """One launch over one link: microseconds of the small size, 1e9 bytes/s of the large one.
+
+    `least_us` is the fastest of the samples whose median is `latency_us`.
+    """
 
     latency_us: float
+    least_us: float
     gb_per_s: float
 
 
@@ -36,6 +40,7 @@ class Median:
     """What is normal for links of one kind; `count` links were measured."""
 
     latency_us: float
+    least_us: float
     gb_per_s: float
     count: int
     fastest_gb_per_s: float
@@ -61,11 +66,15 @@ class Way:
 
     @cached_property
     def best(self) -> Figure | None:
-        """The best of its launches, each of both numbers by itself."""
+        """The best of its launches, each number by itself."""
         seen = [figure for figure in self.figures if figure is not None]
         if not seen:
             return None
-        return Figure(min(f.latency_us for f in seen), max(f.gb_per_s for f in seen))
+        return Figure(
+            min(f.latency_us for f in seen),
+            min(f.least_us for f in seen),
+            max(f.gb_per_s for f in seen),
+        )
 
     @property
     def label(self) -> str:
@@ -108,7 +117,7 @@ class Matrix:
         best, normal = way.best, self.medians.get(way.kind)
         if best is None or normal is None:
             return 0.0, 0.0
-        return _shares(best, normal)
+        return _above(best, normal), _below(best, normal)
 
 
 def build(probes: Iterable[Probe], order: Sequence[str]) -> tuple[Matrix, ...]:
@@ -163,7 +172,8 @@ def _alone(probe: Probe) -> Iterable[Found]:
     one, other = (rank.host.name for rank in probe.plan.ranks)
     figure = None
     if probe.passed and probe.rows:
-        figure = Figure(probe.rows[0].p50_us, probe.rows[-1].busbw_gb_per_s)
+        small, large = probe.rows[0], probe.rows[-1]
+        figure = Figure(small.p50_us, small.min_us, large.busbw_gb_per_s)
     yield (one, other), probe.plan.wires, figure
 
 
@@ -174,7 +184,7 @@ def _within(probe: Probe) -> Iterable[Found]:
     if len(set(names)) < len(names):
         names = [f"{name}{rank}" for rank, name in enumerate(names)]
     timed = {
-        (log.rank, event["peer"], event["size"]): quantile(event["ns"], 0.5)
+        (log.rank, event["peer"], event["size"]): event["ns"]
         for log in probe.run.logs
         for event in log.events
         if event["ev"] == "pair"
@@ -183,8 +193,10 @@ def _within(probe: Probe) -> Iterable[Found]:
     for a, b in (pair for pairs in plan.rounds for pair in pairs):
         wires = tuple(wire for wire in plan.wires if set(wire.ranks) == {a, b})
         short, long = timed.get((a, b, small)), timed.get((a, b, large))
-        whole = probe.passed and short and long
-        figure = Figure(short / 2000, 2 * large / long) if whole and short and long else None
+        figure = None
+        if probe.passed and short and long:
+            half = quantile(short, 0.5) / 2000, min(short) / 2000
+            figure = Figure(*half, 2 * large / quantile(long, 0.5))
         yield (names[a], names[b]), wires, figure
 
 
@@ -201,6 +213,7 @@ def _medians(ways: Sequence[Way]) -> dict[str, Median]:
     return {
         kind: Median(
             latency_us=median_low(f.latency_us for f in seen),
+            least_us=median_low(f.least_us for f in seen),
             gb_per_s=median_high(f.gb_per_s for f in seen),
             count=len(seen),
             fastest_gb_per_s=max(f.gb_per_s for f in seen),
@@ -209,8 +222,21 @@ def _medians(ways: Sequence[Way]) -> dict[str, Median]:
     }
 
 
-def _shares(figure: Figure, normal: Median) -> tuple[float, float]:
-    return figure.latency_us / normal.latency_us - 1, 1 - figure.gb_per_s / normal.gb_per_s
+def _above(figure: Figure, normal: Median) -> float:
+    return figure.latency_us / normal.latency_us - 1
+
+
+def _below(figure: Figure, normal: Median) -> float:
+    return 1 - figure.gb_per_s / normal.gb_per_s
+
+
+def _is_behind(figure: Figure, normal: Median, limit: float) -> tuple[bool, bool]:
+    """Say it of latency and of bandwidth.
+
+    A busy host raises the median of a latency; a slow link its fastest sample as well.
+    """
+    slower = figure.least_us > normal.least_us * (1 + limit)
+    return slower and _above(figure, normal) > limit, _below(figure, normal) > limit
 
 
 def _judged(matrix: Matrix, way: Way) -> Way:
@@ -221,17 +247,17 @@ def _judged(matrix: Matrix, way: Way) -> Way:
     if normal.count < LEAST:
         of = f"{normal.count} {way.kind} link{'s' * (normal.count > 1)}"
         return replace(way, standing="skip", said=f"nothing to compare with: {of} measured")
-    seen = [_shares(figure, normal) for figure in way.figures if figure is not None]
+    seen = [_is_behind(f, normal, matrix.behind) for f in way.figures if f is not None]
     texts = (
         f"latency {best.latency_us:.4g} us, {{:.0%}} above the median {normal.latency_us:.4g} us",
         f"{best.gb_per_s:.3g} GB/s, {{:.0%}} below the median {normal.gb_per_s:.3g} GB/s",
     )
-    own = _shares(best, normal)
-    always = [n for n in (0, 1) if all(shares[n] > matrix.behind for shares in seen)]
+    own = matrix.shares(way)
+    always = [n for n in (0, 1) if all(behind[n] for behind in seen)]
     if always:
         said = "; ".join(texts[n].format(own[n]) for n in always)
         return replace(way, standing="fail", said=said)
-    times = sum(max(shares) > matrix.behind for shares in seen)
+    times = sum(map(any, seen))
     if times:
         said = f"behind in {times} of {len(seen)} launches: measure again with --repeat"
         return replace(way, standing="unknown", said=said)

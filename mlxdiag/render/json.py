@@ -237,6 +237,7 @@ def _pairs(matrix: Matrix) -> Object:
                 "kind": kind,
                 "links": median.count,
                 "latency_us": median.latency_us,
+                "latency_min_us": median.least_us,
                 "gb_per_s": median.gb_per_s,
             }
             for kind, median in matrix.medians.items()
@@ -252,6 +253,7 @@ def _way(matrix: Matrix, way: Way) -> Object:
         "kind": way.kind,
         "wires": [{"ports": list(w.ports), "speed_gbps": w.speed_gbps} for w in way.wires],
         "latency_us": [figure and figure.latency_us for figure in way.figures],
+        "latency_min_us": [figure and figure.least_us for figure in way.figures],
         "gb_per_s": [figure and figure.gb_per_s for figure in way.figures],
         "latency_above": latency if way.best else None,
         "bandwidth_below": bandwidth if way.best else None,
