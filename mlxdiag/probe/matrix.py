@@ -20,6 +20,8 @@ LEAST = 3
 """Fewer links of a kind have no median that says what is normal."""
 
 Standing = Literal["pass", "fail", "unknown", "skip"]
+Measure = Literal["latency", "bandwidth"]
+MEASURES: tuple[Measure, Measure] = ("latency", "bandwidth")
 SHARED = "the ranks share one machine: no verdict on the speed of links"
 
 
@@ -50,7 +52,8 @@ class Median:
 class Way:
     """Two hosts and what lies between: the cables (`wires`, of the first host first) or a network.
 
-    `figures` has an entry per launch, None where it failed. `said` explains the standing.
+    `figures` has an entry per launch, None where it failed. `said` explains the standing, and
+    `behind_in` names what a link with standing `fail` is behind in.
     """
 
     hosts: tuple[str, str]
@@ -58,6 +61,7 @@ class Way:
     figures: tuple[Figure | None, ...]
     standing: Standing = "skip"
     said: str = ""
+    behind_in: tuple[Measure, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -256,7 +260,8 @@ def _judged(matrix: Matrix, way: Way) -> Way:
     always = [n for n in (0, 1) if all(behind[n] for behind in seen)]
     if always:
         said = "; ".join(texts[n].format(own[n]) for n in always)
-        return replace(way, standing="fail", said=said)
+        measures = tuple(MEASURES[n] for n in always)
+        return replace(way, standing="fail", said=said, behind_in=measures)
     times = sum(map(any, seen))
     if times:
         said = f"behind in {times} of {len(seen)} launches: measure again with --repeat"
@@ -269,11 +274,12 @@ def _judged(matrix: Matrix, way: Way) -> Way:
 
 
 def _slow(ways: Sequence[Way], hosts: Sequence[str]) -> tuple[str, ...]:
-    """Name hosts with links to two others at least, all of which are behind."""
+    """Name hosts with links to two others at least, all of which are behind in the same way."""
     found = []
     for host in hosts:
         own = [way for way in ways if host in way.hosts]
         others = {name for way in own for name in way.hosts} - {host}
-        if len(others) > 1 and all(way.standing == "fail" for way in own):
+        alike = (all(measure in way.behind_in for way in own) for measure in MEASURES)
+        if len(others) > 1 and any(alike):
             found.append(host)
     return tuple(found)

@@ -258,6 +258,7 @@ def _way(matrix: Matrix, way: Way) -> Object:
         "latency_above": latency if way.best else None,
         "bandwidth_below": bandwidth if way.best else None,
         "standing": way.standing,
+        "behind_in": list(way.behind_in),
         "said": way.said,
     }
 

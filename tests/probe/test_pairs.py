@@ -268,6 +268,17 @@ def test_a_host_all_of_whose_links_are_behind_is_named() -> None:
     assert all(text.endswith("; both links of c are behind: the host") for text in seen)
 
 
+def test_a_link_that_is_slow_in_another_way_makes_no_slow_host() -> None:
+    probes = [*four(2.0, 2.0, 1.0, 2.0), pair(("b", "d"))]
+    probes[1] = pair(("b", "c"), latency_us=90.0)
+    found = only(probes)
+    assert {way.hosts: way.behind_in for way in found.ways if way.standing == "fail"} == {
+        ("b", "c"): ("latency",),
+        ("c", "d"): ("bandwidth",),
+    }
+    assert found.slow == ()
+
+
 def test_two_slow_cables_to_one_neighbour_are_not_a_slow_host() -> None:
     slow = [pair(("a", "b"), gb_per_s=1.0, wires=[cable(n, n)]) for n in (1, 2)]
     good = [pair((one, "d"), wires=[cable(n, n)]) for n, one in enumerate("bcefg", 3)]
