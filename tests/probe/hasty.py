@@ -1,4 +1,4 @@
-"""`mlxdiag` with short deadlines, that says on stderr where its ranks are: python -m ... ARGUMENTS.
+"""`mlxdiag` with a short lease, that says on stderr where its ranks are: python -m ... ARGUMENTS.
 
 A line `RANK MOMENT` per event; a moment is an event or a phase.
 """
@@ -21,7 +21,6 @@ from mlxdiag.transport.talk import Talker
 
 KEEPALIVE_S = 1.0
 LEASE_S = 4.0
-MEASURE_S = 12.0
 
 run_gang = gang.run
 
@@ -33,9 +32,8 @@ async def run(
     stop: asyncio.Event | None = None,
     on_event: Callable[[int, Event], None] = lambda _rank, _event: None,
 ) -> GangRun:
-    """Launch with other deadlines than the plan's."""
-    short = {**plan.deadlines_s, "measure": MEASURE_S}
-    hasty = replace(plan, lease_s=LEASE_S, deadlines_s=short)
+    """Launch with a shorter lease than the plan's."""
+    hasty = replace(plan, lease_s=LEASE_S)
     return await run_gang(hasty, talker_for, stop=stop, on_event=on_event)
 
 

@@ -80,6 +80,15 @@ def document(out: str) -> dict[str, Any]:
     return told
 
 
+def replayed(saved: str, *argv: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "mlxdiag", "probe", "--replay", saved, *argv],
+        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"},
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
 def on_cables(net: Net) -> list[int]:
     """Give per cable the bytes of the end that sent more."""
     pairs = [(a, b) for (a, _), (b, _) in (cable.ends for cable in net.model.cables)]
@@ -104,11 +113,7 @@ def test_from_facts_to_ranks_the_ring_is_on_the_cables(make: Make, tmp_path: Pat
     assert [(row["size"], row["wrong"]) for row in probe["rows"]] == [(4, 0), (MIB, 0)]
     assert min(on_cables(net)) > 4 * MIB
     assert max(on_lan(net)) < MIB
-    again = subprocess.run(
-        [sys.executable, "-m", "mlxdiag", "probe", "--replay", saved, "--format", "json"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (again.returncode, again.stdout) == (0, out)
+    assert replayed(saved, "--format", "json") == out
 
 
 @OVER_SSH
@@ -259,16 +264,12 @@ def test_a_slow_cable_is_named_with_both_ends(make: Make, tmp_path: Path) -> Non
         ("fail", "warning", 3)
     ]
     assert named[0]["subject"]["far"]["receptacle"] == 2
-    table = subprocess.run(
-        [sys.executable, "-m", "mlxdiag", "probe", "--replay", saved],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"},
-    )  # fmt: skip
-    assert table.returncode == 0
+    assert replayed(saved, "--format", "json") == out
     line = (
         r"! macstudio2 receptacle 3 \(en4, rdma_en4\) - macstudio3 receptacle 2 \(en3, rdma_en3\): "
         r".*GB/s, \d\d% below the median"
     )
-    assert re.search(line, table.stdout)
+    assert re.search(line, replayed(saved))
 
 
 @OVER_SSH
