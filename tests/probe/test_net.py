@@ -221,7 +221,7 @@ def test_a_controller_that_is_killed_leaves_nothing_on_any_host(make: Make, worl
 # What is slow.
 
 PAIRS = (
-    "--pairwise", "-b", "4", "-e", "512K", "-f", "131072", "--warmup", "2", "--iters", "30",
+    "--pairwise", "-b", "4", "-e", "512K", "-f", "131072", "--warmup", "2", "--iters", "12",
     "--no-check",
 )  # fmt: skip
 
@@ -238,9 +238,9 @@ def behind(found: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
 @OVER_SSH
 def test_a_slow_cable_is_named_with_both_ends(make: Make, tmp_path: Path) -> None:
     net = make(clean_ring_4(), serve=True)
-    net.shape_cables("100mbit")
+    net.shape_cables("40mbit")
     slow = net.model.cables[1]
-    net.shape_cable(slow, "50mbit")
+    net.shape_cable(slow, "20mbit")
     saved = str(tmp_path / "saved")
     code, out, err = net.probe(*PAIRS, "--format", "json", "--save", saved)
     assert (code, err) == (0, "")
@@ -275,9 +275,9 @@ def test_a_slow_cable_is_named_with_both_ends(make: Make, tmp_path: Path) -> Non
 @OVER_SSH
 def test_a_host_at_half_rate_is_the_host_that_is_named(make: Make) -> None:
     net = make(clean_ring_4(), serve=True)
-    net.shape_cables("100mbit")
+    net.shape_cables("40mbit")
     for other in ("macstudio2", "macstudio4"):
-        net.shape("macstudio3", net.end("macstudio3", other), "50mbit")
+        net.shape("macstudio3", net.end("macstudio3", other), "20mbit")
     code, out, err = net.probe(*PAIRS, "--format", "json")
     assert (code, err) == (0, "")
     told = document(out)
