@@ -7,6 +7,7 @@ the tests need (docs/performance.md), and `clush` if that is to be compared.
 from __future__ import annotations
 
 import argparse
+import compileall
 import ctypes
 import json
 import os
@@ -19,10 +20,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.page import HEAD, Target, machine, write
 from benchmarks.ring import TIGHT, Ring, script, simulated
 from tests.simhosts import UNAVAILABLE
 
@@ -304,21 +305,6 @@ def _row(size: int, name: str, samples: Samples, floor: Samples) -> str:
     return f"| {size} | {name} | {m.wall_s:.2f} ({spread}) | {ratios} | {cpu} | {m.peak_mb:.0f} |"
 
 
-@dataclass(frozen=True)
-class Target:
-    """What is wanted, and what was found."""
-
-    what: str
-    wanted: str
-    found: str
-    holds: bool
-
-    @property
-    def row(self) -> str:
-        """Give the line of the table."""
-        return f"| {self.what} | {self.wanted} | {self.found} | {'yes' if self.holds else 'NO'} |"
-
-
 def _at_most(what: str, found: float, limit: float, unit: str = "") -> Target:
     return Target(what, f"at most {limit:g}{unit}", f"{found:.2f}{unit}", found <= limit)
 
@@ -366,14 +352,11 @@ def document(results: Results, slow: dict[str, Samples], helps: dict[str, list[f
         for size, m in ((size, by_name["mlxdiag"].median) for size, by_name in results.items())
     )
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} processors ({_processor()}),"
-        f" {platform.system()} {platform.machine()}, Python {platform.python_version()},"
-        f" fan-out {FANOUT}.",
+        f"{machine()}, fan-out {FANOUT}.",
         "",
         *size_table(results),
         "",
-        "| | wanted | found | holds |",
-        "|:--|--:|--:|:--|",
+        *HEAD,
         *(target.row for target in targets),
         "",
         f"mlxdiag's wall and CPU per host: {per_host}.",
@@ -381,19 +364,6 @@ def document(results: Results, slow: dict[str, Samples], helps: dict[str, list[f
         "; ".join(f"`{name}`: {found:.0f} ms" for name, found in medians.items()) + ".",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().split("\n")
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the tables: between the marks if the file has them."""
-    around = path.read_text().split(MARK) if path.exists() else []
-    whole = MARK.join((around[0], f"\n{text}", around[2])) if len(around) == 3 else text
-    path.write_text(whole)
 
 
 def main() -> None:
@@ -412,12 +382,13 @@ def main() -> None:
     if min(sizes) < 3:
         parser.error("a ring has at least 3 hosts")
     _adopt_orphans()
+    compileall.compile_dir(str(HERE.parent / "mlxdiag"), quiet=1)
     repeat = asked.repeat or (3 if asked.quick else None)
     results = run_sizes(sizes, repeat)
     slow, helps = run_slow(repeat or REPEAT[4]), run_help(HELP_REPEAT)
     text = document(results, slow, helps)
     if asked.markdown:
-        _write(asked.markdown, text)
+        write(asked.markdown, MARK, text)
     print(text, end="")
 
 

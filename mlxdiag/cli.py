@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +21,10 @@ from mlxdiag import __version__
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
+    from mlxdiag.capture import Captures
     from mlxdiag.finding import Finding
-    from mlxdiag.inventory import Inventory
+    from mlxdiag.inventory import Host, Inventory
+    from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Recording
     from mlxdiag.render.style import Style
     from mlxdiag.report import Report
@@ -168,11 +171,12 @@ def ports(
     """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
     wanted = _wanted(only, skip)
     _check_output(output)
+    early: dict[str, HostFacts] = {}
     if replay is not None:
         recording = _replayed(replay, inventory, hosts, save)
     else:
-        recording = _live(_inventory(inventory, hosts), save, fanout, timeout)
-    report = _report(recording, "ports", wanted, fail_on)
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "ports", wanted, fail_on, early)
     _finish(report, format, output, verbose=verbose, no_color=no_color)
 
 
@@ -205,15 +209,24 @@ def probe(
         ProbeBackend.ring
     ),
     op: Annotated[Op, typer.Option("--op", help="The collective that is timed.")] = Op.all_sum,
-    begin: Annotated[str | None, typer.Option("-b", help="Smallest size: 4, 64K, 1M.")] = None,
-    end: Annotated[str | None, typer.Option("-e", help="Largest size.")] = None,
-    factor: Annotated[int, typer.Option("-f", min=2, help="From one size to the next.")] = 4,
+    begin: Annotated[
+        str | None, typer.Option("-b", "--min-bytes", help="Smallest size: 4, 64K, 1M.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("-e", "--max-bytes", help="Largest size.")] = None,
+    factor: Annotated[
+        int, typer.Option("-f", "--factor", min=2, help="From one size to the next.")
+    ] = 4,
     iters: Annotated[int | None, typer.Option("--iters", min=1, help="Timed per size.")] = None,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Untimed, per size.")] = 5,
     check: Annotated[bool, typer.Option(help="Check every element first.")] = True,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Launches.")] = 1,
+    repeat: Annotated[
+        int | None,
+        typer.Option("--repeat", min=1, help="Launches.  [default: 1; 3 for full]"),
+    ] = None,
     dtype: Annotated[Dtype, typer.Option("--dtype", help="What the buffers hold.")] = Dtype.float32,
-    level: Annotated[Level, typer.Option("--level", help="Which sizes.")] = Level.standard,
+    level: Annotated[
+        Level, typer.Option("--level", help="How many sizes and launches.")
+    ] = Level.standard,
     soak: Annotated[
         str | None, typer.Option("--soak", help="Mixed sizes, all compared, for 30s, 10m or 2h.")
     ] = None,
@@ -231,6 +244,10 @@ def probe(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, start nothing.")] = (
         False
     ),
+    write_hostfile: Annotated[
+        Path | None,
+        typer.Option("--write-hostfile", help="Write the plan for mlx.launch to this file."),
+    ] = None,
     replay: ReplayOption = None,
     save: SaveOption = None,
     format: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.table,  # noqa: A002
@@ -242,6 +259,9 @@ def probe(
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.probe import command  # noqa: PLC0415
 
+    _check_output(write_hostfile)
+    if write_hostfile is not None and (replay is not None or backend is ProbeBackend.all):
+        raise typer.BadParameter("--write-hostfile wants one backend, and no --replay")
     if replay is not None:
         found = _replayed(replay, inventory, hosts, save)
     else:
@@ -270,9 +290,11 @@ def probe(
             plans = command.over_cluster(asked, wish, timeout)
         else:
             plans = command.on_this_machine(local, wish)
-        if dry_run:
+        if write_hostfile is not None and plans.makers:
+            _write_hostfile(write_hostfile, *command.hostfile(plans, str(write_hostfile)))
+        if dry_run and plans.makers:
             _write(command.described(plans))
-            raise typer.Exit(0 if plans.makers else 1)
+            raise typer.Exit(0)
         found = command.launch(plans, timeout)
         if save is not None:
             recording.save(found, save)
@@ -290,6 +312,19 @@ def _check_output(output: Path | None) -> None:
     """Refuse a place for the report before any host is asked."""
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise MlxdiagError(f"{output}: not a file in a folder that exists")
+
+
+def _write_hostfile(path: Path, text: str, line: str) -> None:
+    """Make the file, unless it is there and says the same; nothing of the user's is overwritten."""
+    try:
+        if not path.exists():
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+        elif path.read_bytes() != text.encode():
+            raise MlxdiagError(f"{path}: exists already and says something else")
+    except OSError as error:
+        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
+    sys.stderr.write(f"mlxdiag: {path}: {line}\n")
 
 
 def _inventory(path: Path | None, hosts: str | None) -> Inventory:
@@ -317,8 +352,15 @@ def _replayed(
     return found
 
 
-def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float | None) -> Recording:
-    from mlxdiag import live, recording  # noqa: PLC0415
+def _live(
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+) -> Recording:
+    """Ask the hosts; what one said is read into `early` while others are still answering."""
+    from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
@@ -332,25 +374,41 @@ def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float |
             if state is State.COLLECTING and loading.ident is None:
                 loading.start()
 
-        found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
+        def on_host(host: Host, captures: Captures) -> None:
+            with suppress(Exception):  # what cannot be read now cannot be read for the report
+                early[host.name] = readings.read(host, captures)
+
+        found = live.record(
+            inventory, fanout=fanout, timeout_s=timeout, on_state=on_state, on_host=on_host
+        )
     if save is not None:
         recording.save(found, save)
     return found
 
 
 def _load_reader() -> None:
-    """Load what will read the answers, once the first host is at work on them."""
+    """Load what will read and show the answers, while the hosts are at work on them."""
     from mlxdiag import report  # noqa: F401, PLC0415
+    from mlxdiag.render import short  # noqa: F401, PLC0415
 
 
 def _report(
-    recording: Recording, command: str, wanted: Callable[[Finding], bool], fail_on: FailOn
+    recording: Recording,
+    command: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: FailOn,
+    early: Mapping[str, HostFacts] = {},
 ) -> Report:
     from mlxdiag import report  # noqa: PLC0415
     from mlxdiag.finding import Severity  # noqa: PLC0415
 
     return report.build(
-        recording, command, __version__, wanted=wanted, fail_on=Severity(fail_on.value)
+        recording,
+        command,
+        __version__,
+        wanted=wanted,
+        fail_on=Severity(fail_on.value),
+        early=early,
     )
 
 
@@ -414,6 +472,7 @@ def _style(*, verbose: bool, no_color: bool) -> Style:
         color=not plain,
         unicode=encoding.startswith("utf") and locale not in ("C", "POSIX"),
         verbose=verbose,
+        curve=sys.stdout.isatty() and not dumb,
     )
 
 
@@ -430,7 +489,8 @@ def _write(text: str) -> None:
 def main() -> None:
     """Run the command line: known errors give 2, anything unforeseen a traceback and 4.
 
-    Garbage is collected rarely: what a run makes, it keeps until it prints it.
+    Garbage is collected rarely: what a run makes, it keeps until it prints it. At the end nothing
+    is left to the interpreter's last collection, which would look for cycles for 40 ms.
     """
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -443,3 +503,5 @@ def main() -> None:
     except Exception:  # noqa: BLE001  # the boundary: nothing else may look like a verdict
         traceback.print_exc()
         sys.exit(4)
+    finally:
+        gc.freeze()

@@ -19,14 +19,18 @@ try:
     main()
 except SystemExit:
     pass
-print("\\n" + " ".join(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+print("\\n" + " ".join(sorted(set(sys.modules) - before)))
 """
 
 
-def imported(*words: str) -> set[str]:
+def modules(*words: str) -> set[str]:
     argv = [sys.executable, "-c", SHOW, *words]
     ran = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
     return set(ran.stdout.splitlines()[-1].split())
+
+
+def imported(*words: str) -> set[str]:
+    return {name.partition(".")[0] for name in modules(*words)}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("ports", "--help"), ("--version",), ("schema",)])
@@ -34,13 +38,41 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 
 
+def test_nothing_is_left_to_collect_at_the_end() -> None:
+    text = (
+        "import atexit, gc, mlxdiag.cli;"
+        "atexit.register(lambda: print(gc.get_count()[0] < gc.get_freeze_count()));"
+        "mlxdiag.cli.main()"
+    )
+    argv = [sys.executable, "-c", text, "--version"]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.endswith("True\n")
+
+
 @pytest.mark.parametrize("form", ["json", "short"])
 def test_a_replay_imports_no_ssh_and_no_table(form: str) -> None:
     assert imported("demo", "-f", form) & HEAVY <= {"igraph", "numpy", "yaml"}
 
 
+@pytest.mark.parametrize("form", ["json", "short"])
+def test_a_report_without_launches_imports_nothing_of_probes(form: str) -> None:
+    loaded = {name for name in modules("demo", "-f", form) if name.startswith("mlxdiag")}
+    assert "mlxdiag.report" in loaded
+    assert not [name for name in loaded if name.startswith(("mlxdiag.probe.", "mlxdiag.backends"))]
+
+
 def test_a_table_imports_no_ssh() -> None:
     assert imported("demo") & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
+
+
+def test_a_ring_and_a_full_mesh_need_no_graph_library() -> None:
+    text = (
+        "import sys; from mlxdiag.ringsearch import search;"
+        "assert search(4, [(0, 2), (2, 1), (1, 3), (3, 0)]).order == (0, 2, 1, 3);"
+        "assert search(3, [(0, 1), (0, 2), (1, 2)]).order == (0, 1, 2);"
+        "assert 'igraph' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", text], check=True, cwd=ROOT)
 
 
 def test_the_set_up_can_be_read_by_old_pythons() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mlxdiag.checks import speed
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
+from mlxdiag.inventory import Expect
 from mlxdiag.probe.judge import Probe
 from mlxdiag.probe.matrix import Matrix, Way
 from mlxdiag.probe.plan import Refusal
@@ -66,13 +68,19 @@ BEHIND: Check[Probe] = Check(
     (),
     _pair_behind,
 )
-CHECKS = (ALLOWED, COLLECTIVE, LEFT, BEHIND)
+EXPECT = Expect()
+CHECKS = (ALLOWED, COLLECTIVE, LEFT, BEHIND, *speed.CHECKS)
 
 
 def findings(
-    probes: Sequence[Probe], refusals: Iterable[Refusal], pairs: Sequence[Matrix] = ()
+    probes: Sequence[Probe],
+    refusals: Iterable[Refusal],
+    expect: Expect = EXPECT,
+    pairs: Sequence[Matrix] = (),
 ) -> tuple[Finding, ...]:
     """Judge every launch: did the collectives work, is the place clean; what was refused; links.
+
+    The numbers of all launches of a backend are held to what is expected of it.
 
     Where something was launched, a backend that the hosts cannot have is passed over.
     """
@@ -80,7 +88,7 @@ def findings(
     ask = (_allowed, _collective, _left)
     found = (about(probe) for probe in probes for about in ask)
     links = (_behind(matrix, way) for matrix in pairs for way in matrix.ways)
-    return (*refused, *found, *links)
+    return (*refused, *found, *links, *speed.findings(probes, expect))
 
 
 def _allowed(probe: Probe) -> Finding:

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 
 from mlxdiag import checks, cluster, live
+from mlxdiag import hostfile as hostfiles
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose, matrix, pairwise
+from mlxdiag.probe import (
+    attempts,
+    choose,
+    fit,
+    gang,
+    matrix,
+    neighbours,
+    pairwise,
+    spelt,
+    thresholds,
+)
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.judge import judge
-from mlxdiag.probe.plan import BEHIND, PAIR_SIZES, SIZES_OF, Plan, Refusal, Settings, Try, Wire
+from mlxdiag.probe.plan import (
+    BEHIND,
+    ELEMENT_BYTES,
+    LAUNCHES_OF,
+    PAIR_SIZES,
+    SIZES_OF,
+    Plan,
+    Refusal,
+    Settings,
+    Try,
+    Wire,
+)
 from mlxdiag.probe.said import GangRun
+from mlxdiag.probe.watch import Watch, watching
 from mlxdiag.progress import progress
 from mlxdiag.recommend import recommend
 from mlxdiag.recording import Recording
@@ -46,7 +69,7 @@ class Wish:
     iterations: int | None
     warmup: int
     check: bool
-    repeat: int
+    repeat: int | None
     dtype: str = "float32"
     level: str = "standard"
     soak_s: float | None = None
@@ -81,14 +104,30 @@ class Wish:
         sizes = self._sweep() if self.begin or self.end else PAIR_SIZES[self.level]
         return replace(self.settings(), sizes=sizes)
 
+    def launches(self, *, held_to_numbers: bool = False) -> int:
+        """Decide how often each backend is launched; twice at least where a verdict hangs on it."""
+        if self.repeat is not None:
+            return self.repeat
+        if self.soak_s is not None or self.pairs:
+            return 1
+        return max(LAUNCHES_OF[self.level], 2 if held_to_numbers else 1)
+
     def _sweep(self) -> tuple[int, ...]:
-        first, last = _bytes(self.begin or "4"), _bytes(self.end or self.begin or "4")
+        """List sizes from -b on, as nccl-tests does: none above -e, each of whole elements."""
+        element = ELEMENT_BYTES[self.dtype]
+        first = _bytes("-b", self.begin or "4")
+        last = _bytes("-e", self.end or self.begin or "4")
         if first > last:
-            raise InventoryError(f"-b {self.begin} is larger than -e {self.end}")
+            at_least = f"-b {self.begin or '4'} is larger than -e {self.end or self.begin}"
+            raise InventoryError(f"{at_least}; -b is the smallest size, -e the largest")
+        if first < element:
+            raise InventoryError(
+                f"-b {self.begin} is less than one element of {self.dtype}, {element} bytes"
+            )
         sizes = [first]
         while sizes[-1] * self.factor <= last:
             sizes.append(sizes[-1] * self.factor)
-        return tuple(sizes)
+        return tuple(dict.fromkeys(size // element * element for size in sizes))
 
 
 Maker = Callable[[], tuple[Plan, ...]]
@@ -132,20 +171,27 @@ def on_this_machine(count: int, wish: Wish) -> Plans:
             pairs = pairwise.on_machine(backend, count, host, wish.pair_settings())
             tries.append([(2, some) for some in pairs.rounds])
             refusals += pairs.refusals
-    return _plans(Inventory("local", (host,)), tries, refusals, wish.repeat, None)
+    return _plans(Inventory("local", (host,)), tries, refusals, wish.launches(), None)
 
 
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
     """Ask the hosts first, then plan over what they said."""
     settings = wish.settings()
+    numbers = inventory.expect.thresholds
+    _check_names(numbers)
     with progress([host.name for host in inventory.hosts]) as on_state:
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
         return Plans(inventory, (), (), facts)
-    seen = cluster.build(inventory, facts.hosts)
+    seen = fit.settled(cluster.build(inventory, facts.hosts))
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
-    site = Site(seen, states, recommend(seen, states, findings))
+    site = Site(seen, states, recommend(seen, states, findings), force=wish.force)
+    if any(choose.asks_company(backend, site) for backend in wish.backends()):
+        facts = _with_company(inventory, facts, timeout_s)
+        if facts.ended != "complete":
+            return Plans(inventory, (), (), facts)
+        site = replace(site, beside=neighbours.found(facts.hosts))
     count = len(seen.topology.hosts)
     refusals: list[Refusal] = []
     tries: list[list[Round]] = []
@@ -163,7 +209,25 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
             pairs = pairwise.over_site(backend, site, wish.pair_settings(), everyone=everyone)
             tries.append([(2, some) for some in pairs.rounds])
             refusals += pairs.refusals
-    return _plans(inventory, tries, refusals, wish.repeat, facts)
+    repeat = wish.launches(held_to_numbers=bool(numbers))
+    return _plans(inventory, tries, refusals, repeat, facts)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Refuse thresholds that no number would be compared with."""
+    for name in thresholds.unknown(names):
+        near = get_close_matches(name, thresholds.NAMES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(thresholds.UNITS)}"
+        raise InventoryError(f"expect.thresholds.{name}: no such threshold; {hint}")
+
+
+def _with_company(inventory: Inventory, facts: Recording, timeout_s: float | None) -> Recording:
+    """Ask every host once more, for the MLX jobs that run on it."""
+    left = None if timeout_s is None else max(0.0, timeout_s - facts.duration_s)
+    said = neighbours.ask(inventory, left)
+    hosts = {name: {**facts.hosts[name], **said.hosts[name]} for name in facts.hosts}
+    duration = round(facts.duration_s + said.duration_s, 3)
+    return replace(facts, hosts=hosts, duration_s=duration, ended=said.ended)
 
 
 def _on_machine(
@@ -176,7 +240,10 @@ def _over_site(
     backend: Backend, site: Site, settings: Settings, port: int, nonce: str
 ) -> Plan | Refusal:
     order = choose.order_of(backend, site)
-    return choose.over_site(backend, site, order, port, nonce, settings)
+    plan = choose.over_site(backend, site, order, port, nonce, settings)
+    if isinstance(plan, Refusal):
+        return plan
+    return replace(plan, notes=(*plan.notes, *fit.notes(site, order)))
 
 
 def _with_pairs(
@@ -204,9 +271,9 @@ def _plans(
     links: dict[Link, Try] = {}
     for rounds in tries:
         of_backend: list[Maker] = []
-        for ranks, attempts in rounds:
+        for ranks, some in rounds:
             good: list[Try] = []
-            for attempt in attempts:
+            for attempt in some:
                 trial = attempt(0, "")
                 if isinstance(trial, Refusal):
                     refusals.append(trial)
@@ -221,10 +288,10 @@ def _plans(
     return Plans(inventory, tuple(makers), tuple(dict.fromkeys(refusals)), before, again)
 
 
-def _made(ranks: int, attempts: Sequence[Try]) -> tuple[Plan, ...]:
+def _made(ranks: int, some: Sequence[Try]) -> tuple[Plan, ...]:
     """Make plans with ports and a word of their own; what was possible before still is."""
     made: list[Plan] = []
-    for port, attempt in zip(launches.ports(ranks, len(attempts)), attempts, strict=True):
+    for port, attempt in zip(launches.ports(ranks, len(some)), some, strict=True):
         plan = attempt(port, launches.nonce())
         if isinstance(plan, Refusal):
             raise InventoryError(f"{plan.backend}: {plan.reason}")
@@ -258,41 +325,54 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
         return before
     if before is not None and timeout_s is not None:
         timeout_s = max(0.0, timeout_s - before.duration_s)
-    ran = launches.launch(
-        plans.inventory, plans.makers, before=before, timeout_s=timeout_s, again=plans.again
-    )
-    return replace(ran, refusals=plans.refusals)
+    boots = attempts.boots(cluster.build(plans.inventory, before.hosts)) if before else {}
+    with watching(len(plans.makers)) as watch:
+        ran = launches.launch(
+            plans.inventory,
+            [partial(_watched, watch, make) for make in plans.makers],
+            before=before,
+            timeout_s=timeout_s,
+            again=lambda runs: [partial(_watched, watch, make) for make in plans.again(runs)],
+            on_event=watch.hear,
+            counted=partial(attempts.counted, boots),
+        )
+    return replace(ran, refusals=(*plans.refusals, *ran.refusals))
+
+
+def _watched(watch: Watch, make: Maker) -> tuple[Plan, ...]:
+    return watch.begin(make())
 
 
 def described(plans: Plans) -> str:
-    """Spell the plan out: per rank host, environment and files."""
-    lines = [f"refused: {r.backend}: {r.reason}" for r in plans.refusals]
-    for number, make in enumerate(plans.makers):
-        made = make()
-        if number and made[0].part != "pair":
-            break
-        for plan in made:
-            when = f", round {number + 1}" if plan.part == "pair" else ""
-            lines += _plan_lines(plan, when)
-    return "\n".join(lines) + "\n"
+    """Spell the plans out, each once however often it is repeated, and what was refused."""
+    said = ["".join(f"refused: {r.backend}: {r.reason}\n" for r in plans.refusals)]
+    seen: set[Link] = set()
+    for number, make in enumerate(plans.makers, 1):
+        for plan in make():
+            if _link(plan) not in seen:
+                seen.add(_link(plan))
+                when = f"round {number}: " if plan.part == "pair" else ""
+                said.append(when + spelt.spelt(plan, gang.line_of))
+    return "\n".join(filter(None, said))
 
 
-def _plan_lines(plan: Plan, when: str) -> Iterator[str]:
-    yield f"backend {plan.backend}, {len(plan.ranks)} ranks{when}"
-    for rank in plan.ranks:
-        env = " ".join(f"{name}={value}" for name, value in rank.env.items())
-        yield f"rank {rank.rank}: {rank.host.name} ({rank.host.address})"
-        yield f"  python: {rank.host.python or 'python3'}"
-        yield f"  environment: {env}"
-        yield from (f"  {name} (a file): {text}" for name, text in rank.files.items())
-    yield f"sizes: {json.dumps(plan.settings.sizes)}"
+def hostfile(plans: Plans, path: str) -> tuple[str, str]:
+    """Give the text of a hostfile at `path`, and the line that uses it; refuse where none is."""
+    made = (plan for make in plans.makers for plan in make())
+    plan = next((plan for plan in made if plan.part == "whole"), None)
+    if plan is None:
+        reasons = "; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals)
+        raise InventoryError(f"no hostfile, because nothing can be launched: {reasons}")
+    return hostfiles.dumps(spelt.hostfile(plan)), spelt.launch_line(plan, path)
 
 
-def _bytes(text: str) -> int:
+def _bytes(option: str, text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     count = int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2].upper()] if match else 0
     if not 0 < count <= MAX_BYTES:
-        raise InventoryError(f"{text!r} is not a size between 1 and {MAX_BYTES} bytes (4, 64K, 1M)")
+        raise InventoryError(
+            f"{option} {text!r} is not a size between 1 byte and 1 GiB; write 4, 64K, 1M or 1G"
+        )
     return count
 
 

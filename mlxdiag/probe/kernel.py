@@ -5,24 +5,33 @@ mlx: it relays the rank's lines, and ends the rank when its stdin closes or its 
 because a rank inside `init` holds the GIL and cannot look after itself. Every line to stdout is
 `<nonce> <JSON>`; the rank's events pass through the supervisor, so lines are never torn.
 
+Where mpirun starts the ranks there is a third part: on the first host the supervisor starts mpirun
+instead of a rank, and mpirun starts supervisors on all hosts. Those find this text and the job in
+their environment, and frame their lines (`Mouth`), because mpirun merges what they write.
+
 Python 3.10 and later, Linux and macOS.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import ctypes
 import faulthandler
 import json
 import os
 import platform
+import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 Job = dict[str, Any]
@@ -33,9 +42,28 @@ GRACE_S = 2.0
 BEAT_S = 1.0
 ALARM_S = 5.0
 """The controller ends an overdue run; this much later the rank ends itself, whoever is left."""
+MPI_GRACE_S = 1.0
+"""Under mpirun, which allows a supervisor 3 s from SIGTERM to SIGKILL (backends/mpi.py says so)."""
+MPIRUN_GRACE_S = 3.5
+GO_S = 1.5
+END, GO = signal.SIGUSR1, signal.SIGUSR2
+"""mpirun passes these on to all supervisors: end your rank and say how; then, leave.
+
+SIGTERM is no use for that: mpirun hands nothing on any more once it has had one."""
+ASK_S = 20.0
+KERNEL, JOB = "MLXDIAG_KERNEL", "MLXDIAG_JOB"
+"""Variables that bring this text and the job through mpirun; 128 KiB each at most on Linux."""
 SLICE = 1 << 20
 PLANES = 3
 """Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
+
+SHORT_GAP_S = 0.5
+LONG_GAP_S = 61.0
+LONG_GAP_EVERY_S = 120.0
+"""A soak's pauses: links were seen to fail after an idle minute (mlx issue 4319)."""
+BURST = 32
+BURST_BYTES = 64 << 20
+"""A soak's collectives back to back: so many, of so many bytes, before their results are read."""
 
 mx: Any = None
 """mlx.core, once this process is a rank that has imported it."""
@@ -61,11 +89,17 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 class Mouth:
-    """The supervisor's stdout. A controller that has gone, or reads no more, must not stop it."""
+    """The supervisor's stdout. A controller that has gone, or reads no more, must not stop it.
 
-    def __init__(self, job: Job) -> None:
+    `framed` lines are `<nonce>:<rank>:<number>:<crc32>:<JSON>`, without a blank and without `<`:
+    mpirun tears lines and puts tags between, and what arrives has to prove that it is whole.
+    """
+
+    def __init__(self, job: Job, *, framed: bool = False) -> None:
         """Keep what every line begins with."""
         self.prefix = (job["nonce"] + " ").encode()
+        self.nonce = job["nonce"]
+        self.framed, self.said = framed, 0
         self.rank = job["rank"]
         self.patience_s = float(job.get("lease_s", LEASE_S))
         self.unheard = False
@@ -77,7 +111,7 @@ class Mouth:
 
     def say(self, line: bytes) -> None:
         """Write one line, or give up for good when nobody takes it for as long as a lease."""
-        data = self.prefix + line + b"\n"
+        data = (self.frame(line) if self.framed else self.prefix + line) + b"\n"
         while data and not self.unheard:
             _, ready, _ = select.select([], [1], [], self.patience_s)
             try:
@@ -87,22 +121,110 @@ class Mouth:
             except OSError:
                 self.unheard = True
 
+    def frame(self, line: bytes) -> bytes:
+        """Number a line and add its checksum; blanks and `<` only occur in its strings."""
+        body = json.dumps(json.loads(line), separators=(",", ":")).encode()
+        body = body.replace(b" ", b"\\u0020").replace(b"<", b"\\u003c")
+        self.said += 1
+        head = f"{self.nonce}:{self.rank}:{self.said}:{zlib.crc32(body):08x}:"
+        return head.encode() + body
+
 
 # --- supervisor ------------------------------------------------------------------------------
 
 
+class Life:
+    """Why a supervisor goes on: its stdin, which carries the lease, or the mpirun above it.
+
+    `stdin` is False for one that mpirun started and gave no stdin; `parent` is then the process
+    that must not go.
+    """
+
+    def __init__(self, patience_s: float, *, stdin: bool = True, parent: int = 0) -> None:
+        """Begin the lease."""
+        self.fds = [0] if stdin else []
+        self.parent, self.patience_s = parent, patience_s
+        self.renewed = time.monotonic()
+
+    def left_s(self) -> float:
+        """Seconds until the lease ends, if nothing comes."""
+        if not self.fds:
+            return self.patience_s
+        return self.renewed + self.patience_s - time.monotonic()
+
+    def over(self) -> str:
+        """Say why this process is not wanted any more; empty while it is."""
+        if self.parent and os.getppid() != self.parent:
+            return "orphaned"
+        return "lease" if self.left_s() <= 0 else ""
+
+    def hear(self) -> str:
+        """Read what stdin has; return why that is the end, if it is."""
+        data = os.read(0, 1 << 16)
+        if not data:
+            return "stdin"
+        self.renewed = time.monotonic()
+        return "asked" if b"q" in data else ""
+
+
 def supervise(source: bytes) -> None:
-    """Start the rank, relay what it says, end it when nobody wants it any more."""
+    """Do what the job on stdin says: look after a rank, or after the mpirun of all ranks."""
     job = json.loads(read_line(0))
-    mouth = Mouth(job)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+    wake = hear_signals()
+    if "launcher" in job:
+        launch(job, source, wake)
+    else:
+        attend(job, source, wake, Mouth(job), Life(job_lease(job)))
+
+
+def supervise_under_mpirun(source: bytes) -> NoReturn:
+    """Look after one rank of mpirun's; the number of the rank is the program's argument."""
+    del os.environ[KERNEL]
+    job = json.loads(os.environ.pop(JOB))
+    job["rank"] = int(sys.argv[1])
+    job["mpi_library"] = os.environ.get("MLX_MPI_LIBNAME", "")
+    wake = hear_signals(END, GO)
+    parent = os.getppid()
+    life = Life(job_lease(job), stdin=job["rank"] == 0, parent=parent)
+    why, well = attend(job, source, wake, Mouth(job, framed=True), life, parent)
+    if why in ("asked", "exited") and not well:
+        linger(life, wake)
+    os._exit(0 if well else 1)
+
+
+def linger(life: Life, wake: int) -> None:
+    """Stay for a while: once this process has gone, mpirun ends the others, who may have to say."""
+    until = time.monotonic() + life.patience_s
+    while not life.over() and time.monotonic() < until:
+        ready, _, _ = select.select([wake, *life.fds], [], [], 0.5)
+        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD, END}:
+            return
+        if 0 in ready and life.hear() == "stdin":
+            return
+
+
+def job_lease(job: Job) -> float:
+    """Seconds that a lease lasts."""
+    return float(job.get("lease_s", LEASE_S))
+
+
+def hear_signals(*more: int) -> int:
+    """Turn signals into bytes; return the descriptor that they come from."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, *more):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    return wake
+
+
+def attend(
+    job: Job, source: bytes, wake: int, mouth: Mouth, life: Life, parent: int = 0
+) -> tuple[str, bool]:
+    """Start the rank, relay what it says, end it when nobody wants it; return why, and if well."""
     scrubbed = sorted(k for k in os.environ if k.startswith(("MLX_", "JACCL_")))
-    child, events, errors = start_rank(job, source)
+    child, events, errors = start_rank(job, source, alone=bool(parent))
     pipes = {events: b"", errors: b""}
     left = True
     try:
@@ -116,13 +238,16 @@ def supervise(source: bytes) -> None:
             python=platform.python_version(),
             executable=sys.executable,
             load=os.getloadavg()[0],
+            cores=os.cpu_count(),
+            fast_synch=os.environ.get("MLX_METAL_FAST_SYNCH"),
             node=platform.node(),
+            **({"parent": parent, "parent_began": began(parent)} if parent else {}),
         )
-        why = relay(child, events, pipes, wake, mouth)
+        why = relay(child, events, pipes, wake, mouth, life)
         if why != "exited":
-            mouth.tell("state", stat=state(child.pid))
+            mouth.tell("state", stat=state(child.pid), cpu=ask_ps("time=", child.pid))
     finally:
-        left = end(child)
+        left = end(child, MPI_GRACE_S if parent else GRACE_S)
     for fd in pipes:
         os.set_blocking(fd, False)
         while hear(fd, pipes, mouth, is_event=fd == events):
@@ -137,10 +262,17 @@ def supervise(source: bytes) -> None:
         signal=-status if status is not None and status < 0 else None,
         left=left,
     )
+    return why, why == "exited" and status == 0
 
 
-def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, int]:
-    """Start the rank in this process group: whatever ends the group ends the rank."""
+def start_rank(
+    job: Job, source: bytes, *, alone: bool = False
+) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Start the rank in this process group: whatever ends the group ends the rank.
+
+    Under mpirun it is `alone`, in a group of its own: mpirun signals the group, with SIGCONT first,
+    and nobody would see any more that the rank was stopped.
+    """
     program, give = os.pipe()
     events_read, events_write = os.pipe()
     errors_read, errors_write = os.pipe()
@@ -149,7 +281,7 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
         f"f=open({program},'rb');s=f.read();f.close();"
         "exec(compile(s,'mlxdiag-kernel','exec'),{'__name__':'rank'})"
     )
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MLX_", "JACCL_"))}
+    env = scrub(os.environ)
     env.update(job["env"], PYTHONUNBUFFERED="1")
     keep = (program, events_write)
     child = subprocess.Popen(
@@ -160,6 +292,7 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
         pass_fds=keep,
         env=env,
         restore_signals=True,
+        start_new_session=alone,
     )
     for fd in (program, events_write, errors_write):
         os.close(fd)
@@ -170,33 +303,43 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
     return child, events_read, errors_read
 
 
+def scrub(env: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what would win over the plan."""
+    return {k: v for k, v in env.items() if not k.startswith(("MLX_", "JACCL_"))}
+
+
 def relay(
-    child: subprocess.Popen[bytes], events: int, pipes: dict[int, bytes], wake: int, mouth: Mouth
+    child: subprocess.Popen[bytes],
+    events: int,
+    pipes: dict[int, bytes],
+    wake: int,
+    mouth: Mouth,
+    life: Life,
 ) -> str:
     """Pass lines on until the rank ends or is to end; return why."""
     open_pipes = list(pipes)
-    renewed = time.monotonic()
     while True:
         if child.poll() is not None:
             return "exited"
         if mouth.unheard:
             return "unheard"
-        left = renewed + mouth.patience_s - time.monotonic()
-        if left <= 0:
-            return "lease"
-        ready, _, _ = select.select([0, wake, *open_pipes], [], [], min(left, 1.0))
-        if 0 in ready:
-            data = os.read(0, 1 << 16)
-            if not data:
-                return "stdin"
-            renewed = time.monotonic()
-            if b"q" in data:
-                return "asked"
-        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
-            return "signalled"
+        if why := life.over():
+            return why
+        ready, _, _ = select.select([*life.fds, wake, *open_pipes], [], [], min(life.left_s(), 1.0))
+        if 0 in ready and (why := life.hear()):
+            return why
+        if wake in ready and (why := called(wake, life)):
+            return why
         for fd in pipes:
             if fd in ready and not hear(fd, pipes, mouth, is_event=fd == events):
                 open_pipes.remove(fd)
+
+
+def called(wake: int, life: Life) -> str:
+    """Say what a signal means; under mpirun it is mpirun that wants an end, whichever it sends."""
+    if not set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+        return ""
+    return "asked" if life.parent else "signalled"
 
 
 def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> bool:
@@ -214,9 +357,9 @@ def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> b
     return bool(data)
 
 
-def end(child: subprocess.Popen[bytes]) -> bool:
+def end(child: subprocess.Popen[bytes], grace_s: float = GRACE_S) -> bool:
     """TERM, then KILL. Returns True if even that did not end it (blocked in the kernel)."""
-    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+    for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, min(grace_s, GRACE_S))):
         if child.poll() is not None:
             return False
         try:
@@ -246,6 +389,146 @@ def ask_ps(what: str, pid: int) -> str:
     return ran.stdout.decode("utf-8", "replace").strip()
 
 
+# --- supervisor of mpirun --------------------------------------------------------------------
+
+
+def launch(job: Job, source: bytes, wake: int) -> None:
+    """Start mpirun, hand on what it prints, and end it when nobody wants it any more."""
+    spec = job.pop("launcher")
+    mouth = Mouth(dict(job, rank=None))
+    program = find(spec["programs"])
+    if not program:
+        mouth.tell("fail", kind="launcher", text="mpirun is not there", phase="spawn")
+        return
+    version = ask_version(program)
+    release = re.search(r"\(Open MPI\) (\d+)", version)
+    words = spec["argv"].get(release[1]) if release else None
+    mouth.tell("mpirun", path=program, version=version)
+    if words is None:
+        text = f"{program} is not Open MPI 4 or 5: {version or 'it says no version'}"
+        mouth.tell("fail", kind="launcher", text=text, phase="spawn")
+        return
+    job["mpi_prefix"] = program.rpartition("/bin/")[0]
+    given = {
+        KERNEL: base64.b64encode(zlib.compress(source, 9)).decode(),
+        JOB: json.dumps(job, separators=(",", ":")),
+    }
+    root = [spec["as_root"]] if os.geteuid() == 0 else []
+    child = subprocess.Popen(
+        [program, *root, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **given},
+        restore_signals=True,
+    )
+    why, left = "", True
+    try:
+        mouth.tell(
+            "spawn",
+            pid=child.pid,
+            supervisor=os.getpid(),
+            began=began(child.pid),
+            supervisor_began=began(os.getpid()),
+            node=platform.node(),
+        )
+        why = hand_on(child, wake, mouth, Life(job_lease(job)))
+    finally:
+        left = end(child, MPIRUN_GRACE_S)
+        drain(child, mouth)
+    mouth.tell("exit", why=why, status=child.returncode, left=left)
+
+
+def find(programs: Sequence[str]) -> str:
+    """Find mpirun: the one beside this interpreter fits its libraries; then PATH and the others."""
+    beside = f"{sys.executable.rpartition('/')[0]}/{programs[0]}"
+    found = (shutil.which(program) for program in (beside, *programs))
+    return next(filter(None, found), "")
+
+
+def ask_version(program: str) -> str:
+    """Ask for the version; only its first line says whose mpirun it is."""
+    try:
+        ran = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=ASK_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{type(error).__name__}: {error}"
+    return ran.stdout.decode("utf-8", "replace").strip().partition("\n")[0]
+
+
+def hand_on(child: subprocess.Popen[bytes], wake: int, mouth: Mouth, life: Life) -> str:
+    """Hand on mpirun's output and, to rank 0, the lease: that one ends when this process goes.
+
+    When it is asked to end, it goes on until its stdin closes: so the ranks can say how they ended.
+    """
+    streams = streams_of(child)
+    stdin = child.stdin.fileno() if child.stdin else -1
+    os.set_blocking(stdin, False)
+    open_fds = list(streams)
+    asked, until = "", float("inf")
+    while time.monotonic() < until:
+        if child.poll() is not None:
+            return asked or "exited"
+        if mouth.unheard:
+            return "unheard"
+        if why := life.over():
+            return asked or why
+        wait_s = min(life.left_s(), 1.0, max(0.0, until - time.monotonic()))
+        ready, _, _ = select.select([*life.fds, wake, *open_fds], [], [], wait_s)
+        if 0 in ready:
+            why = life.hear()
+            if why == "asked":
+                asked = why
+                child.send_signal(END)
+            elif why and not asked:
+                return why
+            elif why:
+                life.fds, until = [], time.monotonic() + GO_S
+                child.send_signal(GO)
+            with contextlib.suppress(OSError):
+                os.write(stdin, b"k\n")
+        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+            return "signalled"
+        for fd in streams:
+            if fd in ready and not hand_on_some(fd, streams[fd], mouth):
+                open_fds.remove(fd)
+    return asked
+
+
+def streams_of(child: subprocess.Popen[bytes]) -> dict[int, str]:
+    """Name mpirun's output by descriptor."""
+    return {
+        stream.fileno(): name
+        for stream, name in ((child.stdout, "stdout"), (child.stderr, "stderr"))
+        if stream
+    }
+
+
+def hand_on_some(fd: int, name: str, mouth: Mouth) -> bool:
+    """Hand on what is there, byte for byte; the controller sorts it. False: nothing came."""
+    try:
+        data = os.read(fd, 1 << 16)
+    except BlockingIOError:
+        return False
+    if data:
+        mouth.tell("output", stream=name, text=data.decode("latin-1"))
+    return bool(data)
+
+
+def drain(child: subprocess.Popen[bytes], mouth: Mouth) -> None:
+    """Hand on what mpirun said last; a rank that stayed behind may keep its pipes open."""
+    for fd, name in streams_of(child).items():
+        os.set_blocking(fd, False)
+        while hand_on_some(fd, name, mouth):
+            pass
+
+
 # --- rank ------------------------------------------------------------------------------------
 
 
@@ -262,17 +545,22 @@ class Rank:
         self.phase = "import"
         self.begun = 0
         self.seq = 0
+        self.writing = threading.Lock()
 
     def tell(self, event: str, **more: object) -> None:
-        """Write one event as one line."""
-        write_all(
-            self.events, json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n"
-        )
+        """Write one event as one line; a long one is not torn by a heartbeat."""
+        line = json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n"
+        with self.writing:
+            write_all(self.events, line)
 
-    def enter(self, phase: str, **more: object) -> None:
+    def deadline(self, phase: str) -> float:
+        """Seconds that a phase may take; of a soak, that one collective may take."""
+        return float(self.job["deadlines"].get(phase, self.job["deadlines"]["measure"]))
+
+    def enter(self, phase: str, *, longer_s: float = 0.0, **more: object) -> None:
         """Announce a phase before it begins, and give it its deadline."""
         self.phase = phase
-        seconds = self.job["deadlines"].get(phase, self.job["deadlines"]["measure"])
+        seconds = self.deadline(phase) + longer_s
         self.tell("phase", phase=phase, deadline_s=seconds, **more)
         faulthandler.cancel_dump_traceback_later()
         faulthandler.dump_traceback_later(max(0.5, seconds - 0.5))
@@ -307,6 +595,7 @@ def rank_main(job: Job, events: int) -> None:
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1, all_threads=True)
+    end_with_supervisor()
     rank = Rank(job, events)
     try:
         in_import(rank)
@@ -315,16 +604,54 @@ def rank_main(job: Job, events: int) -> None:
         in_identity(rank, group)
         if job["check"]:
             in_check(rank, group)
-        for size in job["sizes"]:
-            in_measure(rank, group, size)
-        for size in job["pair_sizes"]:
-            in_pairs(rank, group, size)
+        if job["soak_s"]:
+            in_soak(rank, group)
+        else:
+            for size in job["sizes"]:
+                in_measure(rank, group, size)
+            for size in job["pair_sizes"]:
+                in_pairs(rank, group, size)
         signal.setitimer(signal.ITIMER_REAL, 0)
         rank.phase = "done"
         rank.tell("done", begun=rank.begun, seq=rank.seq, max_rss=max_rss())
+        if job["mlx_backend"] == "mpi":
+            finalize()
     except BaseException as error:
         rank.fail("exception", f"{type(error).__name__}: {error}")
     os._exit(0)
+
+
+def end_with_supervisor() -> None:
+    """Linux ends this process with its supervisor; elsewhere its alarm does, or mpirun."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def find_mpi(job: Job) -> str:
+    """Find the library that fits the mpirun that started us; mlx knows one name of it only.
+
+    A run-time package has no `libmpi.so`, and Homebrew's folder is not searched by macOS.
+    """
+    own = "libmpi.dylib" if sys.platform == "darwin" else "libmpi.so"
+    folder = job.get("mpi_prefix", "") + "/lib/"
+    names: list[str] = [
+        job.get("mpi_library", ""),
+        folder + own,
+        folder + "libmpi.so.40",
+        own,
+        "libmpi.so.40",
+    ]
+    for name in filter(None, names):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+            return name
+    return ""
+
+
+def finalize() -> None:
+    """Leave MPI as it wants: without this, mpirun takes the end of the process for a failure."""
+    signal.setitimer(signal.ITIMER_REAL, ALARM_S)
+    ctypes.CDLL(os.environ["MLX_MPI_LIBNAME"]).MPI_Finalize()
 
 
 def max_rss() -> int:
@@ -350,6 +677,9 @@ def in_init(rank: Rank) -> Any:
     for name, text in job["files"].items():
         os.environ[name] = pipe_path(text)
     backend = job["mlx_backend"]
+    if backend == "mpi" and (library := find_mpi(job)):
+        os.environ["MLX_MPI_LIBNAME"] = library
+        rank.tell("library", name=library)
     if not mx.distributed.is_available(backend):
         rank.fail("unavailable", f"this mlx has no {backend}")
     start = time.perf_counter()
@@ -412,8 +742,10 @@ def in_check(rank: Rank, group: Any) -> None:
         checked += count
         rank.seq += 2
     check_floats(rank, group)
-    if rank.job["op"] == "send":
-        check_send(rank, group)
+    for count in SHIFTS:
+        checked += check_send(rank, group, count, "int32")
+    checked += check_send(rank, group, SHIFTS[0], rank.job["dtype"])
+    check_gather_of(rank, group, rank.job["dtype"])
     rank.tell("checked", elements=checked, wrong=0)
 
 
@@ -447,13 +779,7 @@ def blame(
     iteration: int,
 ) -> NoReturn:
     """Compare the bits of each rank at the first wrong element, where ranks do not share bits."""
-    value = got[offset].item()
-    guilty = []
-    if len(parts) <= 10:
-        for peer, part in enumerate(parts):
-            mask = 7 << (PLANES * peer)
-            if (value & mask) != (part[offset].item() & mask):
-                guilty.append(peer)
+    guilty = decoded(got[offset].item(), [part[offset].item() for part in parts])
     rank.fail(
         "wrong",
         f"{op}: {wrong} wrong elements, the first at {start + offset}",
@@ -463,6 +789,14 @@ def blame(
         guilty=guilty,
         iteration=iteration,
     )
+
+
+def decoded(value: int, parts: list[int]) -> list[int]:
+    """Name the ranks whose bits of a sum are not what they gave; nobody where bits are shared."""
+    if len(parts) > 10:
+        return []
+    masks = [7 << (PLANES * peer) for peer in range(len(parts))]
+    return [peer for peer, mask in enumerate(masks) if (value ^ parts[peer]) & mask]
 
 
 def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
@@ -514,25 +848,70 @@ def check_floats(rank: Rank, group: Any) -> None:
         rank.seq += 1
 
 
-def check_send(rank: Rank, group: Any) -> None:
-    """Shift a plane once around the ring: even ranks send first, so nobody waits for himself."""
+SHIFTS = (1, 1027, (1 << 18) + 3)
+"""Elements that go once around the ring: one, no multiple of a frame, more than a MiB."""
+
+
+def check_send(rank: Rank, group: Any, count: int, name: str) -> int:
+    """Shift a plane once around the ring; return how many elements were compared.
+
+    Even ranks send first, so nobody waits for himself. A sum stands before each change of size:
+    without it jaccl was reported to give wrong data (mlx issue 3149).
+    """
     me, size = rank.job["rank"], rank.job["size"]
     before, after = (me - 1) % size, (me + 1) % size
-    mine = plane(me, 1027, 1)
-    like = mx.zeros(1027, dtype=mx.int32)
+    dtype = getattr(mx, name)
+    mine = numbers(me, count, 1, dtype)
+    like = mx.zeros(count, dtype=dtype)
+    mx.eval(mine, like)
+    rank.begun += 1
+    mx.eval(mx.distributed.all_sum(mx.ones(1, dtype=mx.int32), group=group))
     rank.begun += 1
     got = exchange(group, mine, like, before, after, first=me % 2 == 0)
-    unequal = got != plane(before, 1027, 1)
+    unequal = got != numbers(before, count, 1, dtype)
     wrong = mx.sum(unequal).item()
     if wrong:
         rank.fail(
             "wrong",
-            f"recv from rank {before}: {wrong} wrong elements",
+            f"recv of {name} from rank {before}: {wrong} wrong elements",
             op="send",
             wrong=wrong,
             offset=mx.argmax(unequal).item(),
             guilty=[before],
+            dtype=name,
         )
+    rank.seq += 2
+    return count
+
+
+def numbers(rank: int, count: int, iteration: int, dtype: Any) -> Any:
+    """A rank's plane; in floats, which have not its bits, whole numbers that are exact in all."""
+    if dtype == mx.int32:
+        return plane(rank, count, iteration)
+    index = mx.arange(count, dtype=mx.int32)
+    return ((index + 5 * iteration + 3 * rank) % 127 + 1).astype(dtype)
+
+
+def check_gather_of(rank: Rank, group: Any, name: str) -> None:
+    """Gather the dtype that is timed; every block must be its rank's own."""
+    count, dtype = 1027, getattr(mx, name)
+    rank.begun += 1
+    everything = mx.distributed.all_gather(numbers(rank.job["rank"], count, 2, dtype), group=group)
+    mx.eval(everything)
+    for peer in range(group.size()):
+        unequal = everything[peer * count : (peer + 1) * count] != numbers(peer, count, 2, dtype)
+        wrong = mx.sum(unequal).item()
+        if wrong:
+            rank.fail(
+                "wrong",
+                f"all_gather of {name}: {wrong} wrong elements of rank {peer}",
+                op="all_gather",
+                wrong=wrong,
+                offset=mx.argmax(unequal).item(),
+                guilty=[peer],
+                dtype=name,
+            )
+    rank.seq += 1
 
 
 def exchange(group: Any, mine: Any, like: Any, before: int, after: int, *, first: bool) -> Any:
@@ -656,3 +1035,214 @@ def trips(rank: Rank, size: int) -> int:
 
 
 OPS = {"all_sum": all_sum_step, "all_gather": all_gather_step, "send": send_step}
+
+
+# --- soak ------------------------------------------------------------------------------------
+
+
+class Pattern:
+    """The planes of `plane` for many counts and iterations, cut out of two arrays made once."""
+
+    def __init__(self, ranks: int, longest: int) -> None:
+        """Make the ramp that every plane is a shift of, and the sum of all planes."""
+        self.ranks = ranks
+        self.ramp = mx.arange(longest + 7, dtype=mx.int32) % 7 + 1
+        self.sum = mx.zeros(longest + 7, dtype=mx.int32)
+        for rank in range(ranks):
+            self.sum = self.sum + plane(rank, longest + 7, 0)
+        mx.eval(self.ramp, self.sum)
+
+    def of(self, rank: int, count: int, iteration: int) -> Any:
+        """`plane(rank, count, iteration)`, as a buffer of its own."""
+        start = (5 * iteration + 3 * rank) % 7
+        return self.ramp[start : start + count] << (PLANES * (rank % 10))
+
+    def total(self, count: int, iteration: int) -> Any:
+        """The sum of all ranks' planes."""
+        start = 5 * iteration % 7
+        return self.sum[start : start + count]
+
+
+class Soaking:
+    """What this rank's soak has done so far; it says so now and then, and at the end."""
+
+    def __init__(self, rank: Rank) -> None:
+        """Begin to count. `sizes` holds by bytes how many collectives, and the longest in ns."""
+        self.rank = rank
+        self.wanted_s = float(rank.job["soak_s"])
+        self.began = self.told = self.armed = self.rested = time.monotonic()
+        self.ops = self.elements = self.wrong = self.gaps = 0
+        self.longest_gap_s = 0.0
+        self.sizes: dict[int, list[int]] = {}
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    def arm(self) -> None:
+        """Give the next collective its deadline; a tenth of it may be gone already."""
+        now = time.monotonic()
+        if now - self.armed > self.rank.deadline("soak") / 10:
+            self.armed = now
+            self.rank.enter("soak")
+
+    def pause(self, seconds: float) -> None:
+        """Leave the links idle."""
+        self.rank.enter("soak", longer_s=seconds, idle_s=seconds)
+        time.sleep(seconds)
+        self.gaps += 1
+        self.longest_gap_s = max(self.longest_gap_s, seconds)
+        self.armed = time.monotonic()
+        if seconds >= LONG_GAP_S:
+            self.rested = self.armed
+        self.rank.enter("soak")
+
+    def count(self, size: int, ns: int) -> None:
+        """Take note of one collective."""
+        ops, worst = self.sizes.get(size, (0, 0))
+        self.sizes[size] = [ops + 1, max(worst, ns)]
+
+    def tell(self) -> None:
+        """Say what there is."""
+        self.told = time.monotonic()
+        self.rank.tell(
+            "soak",
+            seconds=self.elapsed(),
+            ops=self.ops,
+            elements=self.elements,
+            wrong=self.wrong,
+            gaps=self.gaps,
+            longest_gap_s=self.longest_gap_s,
+            sizes=self.sizes,
+        )
+
+
+def in_soak(rank: Rank, group: Any) -> None:
+    """Mix sizes, bursts and pauses until rank 0 says that it is over; compare every result.
+
+    Ranks that look at their own clocks stop after different collectives, and hang in the next.
+    """
+    rank.enter("soak")
+    counts = [max(1, size // 4) for size in rank.job["sizes"]]
+    pattern = Pattern(group.size(), max(counts))
+    done = Soaking(rank)
+    for turn in range(1 << 30):
+        done.arm()
+        seconds = agreed(rank, group, done, turn)
+        if seconds is None:
+            break
+        if seconds:
+            done.pause(seconds)
+        for burst in bursts(counts, turn):
+            in_burst(rank, group, pattern, done, burst)
+            if time.monotonic() - done.told > max(1.0, done.wanted_s / 100):
+                done.tell()
+    done.tell()
+
+
+def agreed(rank: Rank, group: Any, done: Soaking, turn: int) -> float | None:
+    """Share what rank 0 decides: how long to pause before this turn, or None that it is over."""
+    mine = [0, 0, 0]
+    if rank.job["rank"] == 0:
+        mine = [turn, int(done.elapsed() < done.wanted_s), int(1000 * gap(done, turn))]
+    rank.begun += 1
+    shared = mx.distributed.all_sum(mx.array(mine, dtype=mx.int32), group=group)
+    mx.eval(shared)
+    theirs, go, pause_ms = shared.tolist()
+    if theirs != turn or go not in (0, 1) or not 0 <= pause_ms <= 1000 * LONG_GAP_S:
+        rank.fail("wrong", f"turn {turn}: {[theirs, go, pause_ms]} of rank 0", op="soak", guilty=[])
+    rank.seq += 1
+    return pause_ms / 1000 if go else None
+
+
+def gap(done: Soaking, turn: int) -> float:
+    """Decide on a pause before a turn: now and then over a minute where the soak is long enough."""
+    left = done.wanted_s - done.elapsed()
+    if left >= 1.5 * LONG_GAP_S and time.monotonic() - done.rested >= LONG_GAP_EVERY_S:
+        return LONG_GAP_S
+    return SHORT_GAP_S if turn % 6 == 2 and done.gaps < 1 + done.elapsed() / 5 else 0.0
+
+
+def bursts(counts: list[int], turn: int) -> list[list[int]]:
+    """Give the counts of a turn; those of one list go back to back, then they are compared."""
+    start = turn % len(counts)
+    mixed = counts[start:] + counts[:start]
+    if turn % 3 == 0:
+        return [[count] for count in mixed]
+    if turn % 3 == 1:
+        one = counts[turn // 3 % len(counts)]
+        return [[one] * max(1, min(BURST, BURST_BYTES // (4 * one)))]
+    return [mixed[::-1]]
+
+
+def in_burst(rank: Rank, group: Any, pattern: Pattern, done: Soaking, counts: list[int]) -> None:
+    """Do collectives back to back, then compare all that came."""
+    me, op = rank.job["rank"], SOAKS[rank.job["op"]]
+    mine = [pattern.of(me, count, done.ops + at) for at, count in enumerate(counts)]
+    mx.eval(mine)
+    results = []
+    for count, value in zip(counts, mine, strict=True):
+        done.arm()
+        rank.begun += 1
+        start = time.perf_counter_ns()
+        results.append(op(rank, group, value))
+        done.count(4 * count, time.perf_counter_ns() - start)
+    for count, result in zip(counts, results, strict=True):
+        done.arm()
+        compare(rank, pattern, done, count, result)
+        done.ops += 1
+        rank.seq += 1
+
+
+def soak_sum(_rank: Rank, group: Any, mine: Any) -> Any:
+    """One sum over all ranks."""
+    total = mx.distributed.all_sum(mine, group=group)
+    mx.eval(total)
+    return total
+
+
+def soak_gather(_rank: Rank, group: Any, mine: Any) -> Any:
+    """One gather of all ranks' parts."""
+    everything = mx.distributed.all_gather(mine, group=group)
+    mx.eval(everything)
+    return everything
+
+
+def soak_send(rank: Rank, group: Any, mine: Any) -> Any:
+    """One shift around the ring, with a sum before it, as in `check_send`."""
+    me, size = rank.job["rank"], rank.job["size"]
+    mx.eval(mx.distributed.all_sum(mx.ones(1, dtype=mx.int32), group=group))
+    like = mx.zeros(mine.size, dtype=mx.int32)
+    return exchange(group, mine, like, (me - 1) % size, (me + 1) % size, first=me % 2 == 0)
+
+
+SOAKS = {"all_sum": soak_sum, "all_gather": soak_gather, "send": soak_send}
+
+
+def compare(rank: Rank, pattern: Pattern, done: Soaking, count: int, result: Any) -> None:
+    """Look at every element of a result; the first that is wrong ends the soak with its rank."""
+    op, ranks = rank.job["op"], pattern.ranks
+    sent = {"all_sum": [None], "all_gather": range(ranks), "send": [(rank.job["rank"] - 1) % ranks]}
+    for place, peer in enumerate(sent[op]):
+        got = result[place * count : (place + 1) * count]
+        wanted = (
+            pattern.total(count, done.ops) if peer is None else pattern.of(peer, count, done.ops)
+        )
+        unequal = got != wanted
+        wrong = mx.sum(unequal).item()
+        done.elements += count
+        if not wrong:
+            continue
+        offset = mx.argmax(unequal).item()
+        parts = [pattern.of(r, count, done.ops)[offset].item() for r in range(ranks)]
+        done.wrong += wrong
+        done.tell()
+        rank.fail(
+            "wrong",
+            f"{op} {done.ops + 1} of the soak: {wrong} of {count} elements wrong,"
+            f" the first at {offset}",
+            op=op,
+            wrong=wrong,
+            offset=offset,
+            guilty=decoded(got[offset].item(), parts) if peer is None else [peer],
+        )

@@ -7,13 +7,14 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from mlxdiag import __version__
 from mlxdiag.ending import listening
 from mlxdiag.fanout import transport_choice
 from mlxdiag.inventory import Inventory
 from mlxdiag.probe import gang
-from mlxdiag.probe.plan import Plan
+from mlxdiag.probe.plan import Plan, Refusal
 from mlxdiag.probe.said import Event, GangRun
 from mlxdiag.recording import Recording
 
@@ -22,6 +23,8 @@ PORTS = range(20000, 32000)
 
 PER_RANK = 16
 """How many ports a rank may take: one per cable to the rank before it and connection."""
+
+SPENT = "not launched after a failed launch of {}: each failed one may leak a protection domain"
 
 
 Round = Callable[[], Sequence[Plan]]
@@ -53,14 +56,17 @@ def launch(
     before: Recording | None = None,
     timeout_s: float | None = None,
     again: Again = lambda _runs: (),
-    on_event: Callable[[int, Event], None] = lambda _rank, _event: None,
+    counted: Callable[[Plan], Plan] = lambda plan: plan,
+    on_event: Callable[[Plan, int, Event], None] = lambda _plan, _rank, _event: None,
 ) -> Recording:
     """Run the rounds one after the other, the launches of a round at the same time.
 
     A launch that fails ends no other. A signal ends those at hand and those to come. When all have
-    run, `again` says what is to be launched once more.
+    run, `again` says what is to be launched once more. `counted` is told of every plan just before
+    it starts. After a fragile launch that failed no other fragile one is started: those are
+    refusals of the recording.
     """
-    return asyncio.run(_launch(inventory, rounds, before, timeout_s, again, on_event))
+    return asyncio.run(_launch(inventory, rounds, before, timeout_s, again, counted, on_event))
 
 
 async def _launch(
@@ -69,20 +75,34 @@ async def _launch(
     before: Recording | None,
     timeout_s: float | None,
     again: Again,
-    on_event: Callable[[int, Event], None],
+    counted: Callable[[Plan], Plan],
+    on_event: Callable[[Plan, int, Event], None],
 ) -> Recording:
     started_at, start = datetime.now(UTC), time.monotonic()
     choose = transport_choice()
     runs: list[tuple[Plan, GangRun]] = []
+    refusals: dict[str, Refusal] = {}
+    spent = ""
     with listening(timeout_s) as ending:
 
         async def one(plan: Plan) -> tuple[Plan, GangRun]:
-            return plan, await gang.run(plan, choose, stop=ending.stop, on_event=on_event)
+            hear = partial(on_event, plan)
+            return plan, await gang.run(plan, choose, stop=ending.stop, on_event=hear)
 
         async def run(some: Sequence[Round]) -> None:
+            nonlocal spent
             for make in some:
-                if not ending.stop.is_set():
-                    runs.extend(await asyncio.gather(*map(one, make())))
+                if ending.stop.is_set():
+                    break
+                made = make()
+                held = [plan for plan in made if plan.fragile and spent]
+                for plan in held:
+                    refusals.setdefault(plan.backend, Refusal(plan.backend, spent))
+                begun = [counted(plan) for plan in made if plan not in held]
+                ran = await asyncio.gather(*map(one, begun))
+                runs.extend(ran)
+                failed = [p.backend for p, ended in ran if p.fragile and ended.end != "done"]
+                spent = SPENT.format(failed[0]) if failed else spent
 
         await run(rounds)
         await run(again(runs))
@@ -96,4 +116,5 @@ async def _launch(
         tool_version=__version__,
         ended=ending.how,
         probes=tuple(runs),
+        refusals=tuple(refusals.values()),
     )

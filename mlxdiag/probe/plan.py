@@ -16,8 +16,12 @@ DEADLINES_S: Mapping[str, float] = {
     "check": 60.0,
     "measure": 60.0,
     "pairs": 60.0,
+    "soak": 60.0,
 }
-"""Seconds per phase. Ring's init gives up by itself after 31 s (mlx ring.cpp): ours is later."""
+"""Seconds per phase; of a soak per collective, however long it is.
+
+Ring's init gives up by itself after 31 s (mlx ring.cpp): ours is later.
+"""
 
 LEASE_S = 15.0
 SIZES = (4, 1024, 32768, 65536, 1 << 20, 16 << 20)
@@ -39,6 +43,10 @@ PAIR_SIZES: Mapping[str, tuple[int, ...]] = {
 BEHIND = 0.25
 """By which share of the median a link may be slower, unless `--behind` says otherwise."""
 
+LAUNCHES_OF: Mapping[str, int] = {"quick": 1, "standard": 1, "full": 3}
+"""Launches per level: a verdict that hangs on a number takes two or more."""
+
+ELEMENT_BYTES: Mapping[str, int] = {"float32": 4, "float16": 2, "bfloat16": 2, "int32": 4}
 CHECK_SIZES = (4, 12, 1024, 4096, 32768 + 4, 65536, 1 << 20, (1 << 20) + 12)
 
 
@@ -107,6 +115,10 @@ class Plan:
     `part` is `pair` for a launch of two ranks that measures one link of a larger cluster. `rounds`
     are pairs of ranks, the lower first, that ping-pong inside this launch, those of a round at the
     same time, with buffers of `pair_sizes` bytes.
+    `launcher` are the words of an mpirun that starts the ranks, by its major version; where there
+    are none, we start every rank ourselves.
+    `fragile` launches are not repeated after a failure; `attempts` counts them by host since its
+    boot, this one included.
     """
 
     backend: str
@@ -121,6 +133,9 @@ class Plan:
     notes: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))
+    launcher: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fragile: bool = False
+    attempts: Mapping[str, int] = field(default_factory=dict)
 
     def job(self, rank: RankPlan) -> dict[str, Any]:
         """Build what the kernel is told."""
@@ -146,6 +161,7 @@ class Plan:
                 str(size): chosen.iterations_of(size) for size in (*chosen.sizes, *self.pair_sizes)
             },
             "warmup": chosen.warmup,
+            "soak_s": chosen.soak_s,
         }
 
 

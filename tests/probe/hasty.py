@@ -37,7 +37,7 @@ async def run(
     return await run_gang(hasty, talker_for, stop=stop, on_event=on_event)
 
 
-def on_event(rank: int, event: Event) -> None:
+def on_event(_plan: Plan, rank: int, event: Event) -> None:
     """Say it at once: a test waits for the line."""
     sys.stderr.write(f"{rank} {event['phase'] if event['ev'] == 'phase' else event['ev']}\n")
     sys.stderr.flush()

@@ -377,7 +377,7 @@ def test_whole_launches_have_no_matrix() -> None:
 
 
 def about(name: str, found: Matrix) -> list[Finding]:
-    return [f for f in findings((), (), [found]) if f.id == name]
+    return [f for f in findings((), (), pairs=[found]) if f.id == name]
 
 
 def within(count: int, times: dict[Pair, tuple[int, int]], **more: Any) -> Probe:  # noqa: ANN401
@@ -575,7 +575,7 @@ def test_pairs_of_a_round_run_at_the_same_time_and_fail_alone(
         Inventory("local", (Host("localhost", "127.0.0.1"),)),
         [lambda: pairs],
         again=again,
-        on_event=lambda _rank, event: heard.append(event["ev"]),
+        on_event=lambda _plan, _rank, event: heard.append(event["ev"]),
     )
     assert begun == ["dies", "well"]
     assert heard[: heard.index("exit")].count("spawn") == 4
@@ -639,10 +639,12 @@ def test_a_pair_that_hangs_is_who_did_not_arrive(
 def test_a_dry_run_shows_every_round() -> None:
     ran = start("--local", "4", "--all-pairs", "--dry-run")
     assert (ran.returncode, ran.stderr) == (0, "")
-    heads = re.findall(r"backend ring, 2 ranks, round (\d)", ran.stdout)
+    heads = re.findall(r"round (\d): backend ring, 2 ranks", ran.stdout)
     assert heads == list("112233")
-    assert "(127.0.0.1)" in ran.stdout
-    assert "sizes: [4, 4194304]" in ran.stdout
+    assert "address: 127.0.0.1 (this machine)" in ran.stdout
+    assert re.search(
+        r"^sizes \(bytes x how often\): 4 x \d+, 4194304 x \d+$", ran.stdout, re.MULTILINE
+    )
 
 
 def test_what_pairs_do_not_measure_is_refused() -> None:
