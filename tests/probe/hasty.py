@@ -9,7 +9,6 @@ import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from mlxdiag import cli
 from mlxdiag.inventory import Host
@@ -37,7 +36,7 @@ async def run(
     return await run_gang(hasty, talker_for, stop=stop, on_event=on_event)
 
 
-def on_event(_plan: Plan, rank: int, event: Event) -> None:
+def say(_plan: Plan, rank: int, event: Event) -> None:
     """Say it at once: a test waits for the line."""
     sys.stderr.write(f"{rank} {event['phase'] if event['ev'] == 'phase' else event['ev']}\n")
     sys.stderr.flush()
@@ -46,7 +45,8 @@ def on_event(_plan: Plan, rank: int, event: Event) -> None:
 def main() -> None:
     """Change what is changed, and be mlxdiag."""
     gang.run = run
-    launch.launch = partial(launch.launch, on_event=on_event)
+    real = launch.launch
+    launch.launch = lambda *args, **more: real(*args, **{**more, "on_event": say})
     ssh._QUIET["keepalive_interval"] = KEEPALIVE_S
     cli.main()
 
