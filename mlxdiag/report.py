@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlxdiag import checks, cluster
 from mlxdiag.checks.probes import findings as probe_findings
@@ -14,8 +14,12 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.probe.judge import Probe, judge
-from mlxdiag.recommend import Recommendation, expected, recommend
+from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
 from mlxdiag.recording import Ended, Recording
+
+if TYPE_CHECKING:
+    from mlxdiag.advice import Advice
+    from mlxdiag.measured import Launch, Measured
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -24,7 +28,10 @@ LEVELS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 @dataclass(frozen=True)
 class Report:
-    """What every format renders. `findings` are the chosen ones; the rest rests on all of them."""
+    """What every format renders. `findings` are the chosen ones; the rest rests on all of them.
+
+    `facts` are all findings about the facts, chosen or not.
+    """
 
     command: str
     tool_version: str
@@ -37,6 +44,7 @@ class Report:
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
+    facts: tuple[Finding, ...] = ()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -49,6 +57,13 @@ class Report:
     def between(self, one: str, other: str) -> tuple[LinkState, ...]:
         """List the links of a pair with what was found on them."""
         return self._by_pair.get(frozenset((one, other)), ())
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What else there is to say about the choice; worked out when a format asks for it."""
+        from mlxdiag.advice import advise  # noqa: PLC0415  # the table of `ports` does without
+
+        return advise(self.cluster, self.links, self.facts, self.recommendation)
 
     @property
     def verdict(self) -> Verdict:
@@ -129,16 +144,25 @@ def build(
     *,
     wanted: Callable[[Finding], bool] = lambda _: True,
     fail_on: Severity = Severity.ERROR,
+    launches: Sequence[Launch] = (),
 ) -> Report:
-    """Take a recording all the way: facts, topology, checks, ladder, recommendation."""
+    """Take a recording all the way: facts, topology, checks, ladder, recommendation.
+
+    `launches` are measurements of other runs, for the recommendation alone.
+    """
     seen = cluster.build(recording.inventory, recording.hosts)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
-    findings = (*findings, expected(seen, found, findings))
     probes = tuple(judge(plan, run) for plan, run in recording.probes)
+    if probes or launches or recording.refusals:
+        found = by_numbers(found, _measured(recording, found, probes, launches))
+    facts = findings = (*findings, expected(seen, found, findings))
     if command == "probe":
         findings = probe_findings(probes, recording.refusals)
+    if command == "recommend":
+        asked = probe_findings(probes, recording.refusals)
+        findings = (*findings, usable(found, findings), *asked)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -151,4 +175,46 @@ def build(
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
+        facts=facts,
     )
+
+
+def _measured(
+    recording: Recording,
+    found: Recommendation,
+    probes: Sequence[Probe],
+    launches: Sequence[Launch],
+) -> Measured:
+    """Put the launches of this run beside those of others and compare the backends."""
+    from mlxdiag.measured import compare  # noqa: PLC0415  # only where something was launched
+
+    hosts = [host.name for host in recording.inventory.hosts]
+    backends = [c.backend for c in found.choices if c.usable is not False]
+    refused = {refusal.backend: refusal.reason for refusal in recording.refusals}
+    return compare((*launches, *map(launch_of, probes)), hosts, backends, refused)
+
+
+def launch_of(probe: Probe, source: str | None = None) -> Launch:
+    """Take from a judged launch what is compared; `source` is another run that it is from."""
+    from mlxdiag.measured import OWN, Launch, Timing  # noqa: PLC0415
+
+    stopped = probe.run.end == "interrupted"
+    names = [rank.host.name for rank in probe.plan.ranks]
+    blame = probe.blame
+    who = ", ".join(f"rank {rank} ({names[rank]})" for rank in blame.ranks) if blame else ""
+    return Launch(
+        backend=probe.plan.backend,
+        op=probe.plan.settings.op,
+        dtype=probe.plan.settings.dtype,
+        hosts=tuple(names),
+        timings=tuple(Timing(row.size, row.p50_us, row.busbw_gb_per_s) for row in probe.rows),
+        failed=f"{who} {blame.text}".strip() if blame and not stopped else "",
+        stopped=stopped,
+        source=source or OWN,
+    )
+
+
+def launches_of(recording: Recording, source: str) -> tuple[Launch, ...]:
+    """Take the launches of another recording."""
+    of = f"{source} of {recording.started_at}"
+    return tuple(launch_of(judge(plan, run), of) for plan, run in recording.probes)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlxdiag import finding as findings
+from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL
 from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, probes
@@ -209,6 +210,8 @@ def everything() -> Iterator[Finding]:
         yield from probes.findings([judge(plan(2), run)], ())
     for refusal in REFUSALS:
         yield from probes.findings((), [refusal])
+    for made in (*map(recorded, ("clean-pair", "no-mlx")), missing("ifconfig")):
+        yield from reports.build(made, "recommend", "0").findings
 
 
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})

@@ -79,6 +79,11 @@ class Wish:
         return tuple(sizes)
 
 
+def comparison(repeat: int) -> Wish:
+    """Wish for what compares backends: each that the facts allow, a small and a large all_sum."""
+    return Wish(ALL, "all_sum", None, None, 4, None, 5, True, repeat, level="quick")
+
+
 Maker = Callable[[], Plan]
 Try = Callable[[int, str], Plan | Refusal]
 """First port, nonce -> what a backend makes of it."""
