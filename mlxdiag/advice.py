@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlxdiag.checks.versions import LARGE_BUFFERS_MACOS
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Status
 from mlxdiag.ladder import LinkState
-from mlxdiag.measured import Measured
 from mlxdiag.readings import known
 from mlxdiag.recommend import MESH_MAX_RANKS, Choice, Recommendation
-from mlxdiag.subset import Subset, largest_clique, longest_cycle
-from mlxdiag.unlock import Unlock, unlocks
 
-RDMA = ("jaccl", "jaccl-ring")
+if TYPE_CHECKING:
+    from mlxdiag.measured import Measured
+    from mlxdiag.subset import Subset
+    from mlxdiag.unlock import Unlock
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,20 @@ def advise(
     better = [c for c in found.better if c.backend != "mpi"]
     return Advice(
         present=_present(cluster, found),
-        unlocks=unlocks(cluster, states, findings, better),
+        unlocks=_unlocks(cluster, states, findings, better) if better else (),
         runnable=_runnable(cluster, states, findings, found.choices),
     )
+
+
+def _unlocks(
+    cluster: Cluster,
+    states: Sequence[LinkState],
+    findings: Sequence[Finding],
+    better: Sequence[Choice],
+) -> tuple[Unlock, ...]:
+    from mlxdiag.unlock import unlocks  # noqa: PLC0415  # a healthy mesh does without
+
+    return unlocks(cluster, states, findings, better)
 
 
 def _present(cluster: Cluster, found: Recommendation) -> Present | None:
@@ -92,6 +103,8 @@ def _runnable(
     hosts = cluster.topology.hosts
     if usable["jaccl"] or not states:
         return ()
+    from mlxdiag.subset import largest_clique, longest_cycle  # noqa: PLC0415
+
     edges = _edges(cluster, states, findings)
     clique = largest_clique(len(hosts), edges, MESH_MAX_RANKS)
     found = [_named("jaccl", clique, hosts)]

@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -20,9 +21,11 @@ from mlxdiag import __version__
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
+    from mlxdiag.capture import Captures
     from mlxdiag.finding import Finding
-    from mlxdiag.inventory import Inventory
+    from mlxdiag.inventory import Host, Inventory
     from mlxdiag.measured import Launch
+    from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Recording
     from mlxdiag.render.style import Style
     from mlxdiag.report import Report
@@ -169,11 +172,12 @@ def ports(
     """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
     wanted = _wanted(only, skip)
     _check_output(output)
+    early: dict[str, HostFacts] = {}
     if replay is not None:
         recording = _replayed(replay, inventory, hosts, save)
     else:
-        recording = _live(_inventory(inventory, hosts), save, fanout, timeout)
-    report = _report(recording, "ports", wanted, fail_on)
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "ports", wanted, fail_on, early)
     _finish(report, format, output, verbose=verbose, no_color=no_color)
 
 
@@ -210,6 +214,7 @@ def recommend(
     """
     wanted = _wanted(only, skip) if only or skip else _about_backends
     _check_output(output)
+    early: dict[str, HostFacts] = {}
     launches = [launch for path in other or () for launch in _launches(path)]
     if measure and replay is not None:
         raise typer.BadParameter("--measure needs hosts: leave out --replay")
@@ -218,8 +223,8 @@ def recommend(
     elif measure:
         recording = _measured(_inventory(inventory, hosts), save, repeat, timeout)
     else:
-        recording = _live(_inventory(inventory, hosts), save, fanout, timeout)
-    report = _report(recording, "recommend", wanted, fail_on, launches)
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "recommend", wanted, fail_on, early, launches)
     _finish(report, format, output, verbose=verbose, no_color=no_color)
 
 
@@ -360,8 +365,15 @@ def _replayed(
     return found
 
 
-def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float | None) -> Recording:
-    from mlxdiag import live, recording  # noqa: PLC0415
+def _live(
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+) -> Recording:
+    """Ask the hosts; what one said is read into `early` while others are still answering."""
+    from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
@@ -375,7 +387,13 @@ def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float |
             if state is State.COLLECTING and loading.ident is None:
                 loading.start()
 
-        found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
+        def on_host(host: Host, captures: Captures) -> None:
+            with suppress(Exception):  # what cannot be read now cannot be read for the report
+                early[host.name] = readings.read(host, captures)
+
+        found = live.record(
+            inventory, fanout=fanout, timeout_s=timeout, on_state=on_state, on_host=on_host
+        )
     if save is not None:
         recording.save(found, save)
     return found
@@ -425,6 +443,7 @@ def _report(
     command: str,
     wanted: Callable[[Finding], bool],
     fail_on: FailOn,
+    early: Mapping[str, HostFacts] = {},
     launches: Sequence[Launch] = (),
 ) -> Report:
     from mlxdiag import report  # noqa: PLC0415
@@ -436,6 +455,7 @@ def _report(
         __version__,
         wanted=wanted,
         fail_on=Severity(fail_on.value),
+        early=early,
         launches=launches,
     )
 
@@ -516,7 +536,8 @@ def _write(text: str) -> None:
 def main() -> None:
     """Run the command line: known errors give 2, anything unforeseen a traceback and 4.
 
-    Garbage is collected rarely: what a run makes, it keeps until it prints it.
+    Garbage is collected rarely: what a run makes, it keeps until it prints it. At the end nothing
+    is left to the interpreter's last collection, which would look for cycles for 40 ms.
     """
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -529,3 +550,5 @@ def main() -> None:
     except Exception:  # noqa: BLE001  # the boundary: nothing else may look like a verdict
         traceback.print_exc()
         sys.exit(4)
+    finally:
+        gc.freeze()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
 from typing import Any, Literal
 
 from mlxdiag.errors import RecordingError
@@ -65,7 +64,8 @@ class Figure:
     @property
     def typical(self) -> float:
         """The median of the launches."""
-        return float(median(self.values))
+        middle = len(self.values) // 2
+        return (self.values[middle] + self.values[~middle]) / 2
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ class Margin:
     ratio: float
     figures: tuple[Figure, Figure]
     overlap: bool = False
+
+    @property
+    def unit(self) -> str:
+        """Of its numbers."""
+        return UNITS[self.kind]
 
     @property
     def text(self) -> str:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from mlxdiag import checks, cluster
-from mlxdiag.checks.probes import findings as probe_findings
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
-from mlxdiag.probe.judge import Probe, judge
+from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
 from mlxdiag.recording import Ended, Recording
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
     from mlxdiag.measured import Launch, Measured
+    from mlxdiag.probe.judge import Probe
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -144,25 +144,27 @@ def build(
     *,
     wanted: Callable[[Finding], bool] = lambda _: True,
     fail_on: Severity = Severity.ERROR,
+    early: Mapping[str, HostFacts] = {},
     launches: Sequence[Launch] = (),
 ) -> Report:
     """Take a recording all the way: facts, topology, checks, ladder, recommendation.
 
     `launches` are measurements of other runs, for the recommendation alone.
     """
-    seen = cluster.build(recording.inventory, recording.hosts)
+    seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
-    probes = tuple(judge(plan, run) for plan, run in recording.probes)
+    probes = _judged(recording)
     if probes or launches or recording.refusals:
         found = by_numbers(found, _measured(recording, found, probes, launches))
     facts = findings = (*findings, expected(seen, found, findings))
-    if command == "probe":
-        findings = probe_findings(probes, recording.refusals)
-    if command == "recommend":
+    if command in ("probe", "recommend"):
+        from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
+
         asked = probe_findings(probes, recording.refusals)
-        findings = (*findings, usable(found, findings), *asked)
+        about = (*findings, usable(found, findings)) if command == "recommend" else ()
+        findings = (*about, *asked)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -177,6 +179,14 @@ def build(
         probes=probes,
         facts=facts,
     )
+
+
+def _judged(recording: Recording) -> tuple[Probe, ...]:
+    if not recording.probes:
+        return ()
+    from mlxdiag.probe.judge import judge  # noqa: PLC0415  # most recordings have no launches
+
+    return tuple(judge(plan, run) for plan, run in recording.probes)
 
 
 def _measured(
@@ -217,4 +227,4 @@ def launch_of(probe: Probe, source: str | None = None) -> Launch:
 def launches_of(recording: Recording, source: str) -> tuple[Launch, ...]:
     """Take the launches of another recording."""
     of = f"{source} of {recording.started_at}"
-    return tuple(launch_of(judge(plan, run), of) for plan, run in recording.probes)
+    return tuple(launch_of(probe, of) for probe in _judged(recording))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlxdiag.advice import Present
 from mlxdiag.finding import Evidence, Finding, Fix, Subject
 from mlxdiag.ladder import LinkState, Usable
-from mlxdiag.measured import UNITS, Measured
 from mlxdiag.ports import Port
-from mlxdiag.probe.judge import Probe
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
-from mlxdiag.unlock import Unlock
+from mlxdiag.topology import Cell
+
+if TYPE_CHECKING:
+    from mlxdiag.advice import Present
+    from mlxdiag.measured import Measured
+    from mlxdiag.probe.judge import Probe
+    from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
 Object = dict[str, Any]
@@ -39,8 +43,7 @@ def _spread(value: object) -> str:
     return _line(value)
 
 
-def _line(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+_line = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def document(report: Report) -> Object:
@@ -60,7 +63,7 @@ def document(report: Report) -> Object:
         "exit_code": report.exit_code,
         "hosts": [_host(report, facts) for facts in report.cluster.facts],
         "links": [_link(state) for state in report.links],
-        "matrix": {"hosts": list(hosts), "devices": [list(map(_cell, row)) for row in wiring]},
+        "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [_probe(probe) for probe in report.probes],
         "recommendation": _recommendation(report),
@@ -68,8 +71,8 @@ def document(report: Report) -> Object:
     }
 
 
-def _cell(cell: str | tuple[str, ...] | None) -> str | list[str] | None:
-    return list(cell) if isinstance(cell, tuple) else cell
+def _row(row: Iterable[Cell]) -> list[object]:
+    return [list(cell) if isinstance(cell, tuple) else cell for cell in row]
 
 
 def _host(report: Report, facts: HostFacts) -> Object:
@@ -249,7 +252,7 @@ def _measured(measured: Measured) -> Object:
         "margins": [
             {
                 "kind": margin.kind,
-                "unit": UNITS[margin.kind],
+                "unit": margin.unit,
                 "op": margin.op,
                 "dtype": margin.dtype,
                 "size_bytes": margin.size,
