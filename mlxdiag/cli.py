@@ -63,7 +63,6 @@ class ProbeBackend(StrEnum):
     ring = "ring"
     jaccl = "jaccl"
     jaccl_ring = "jaccl-ring"
-    mpi = "mpi"
     all = "all"
 
 
@@ -257,23 +256,30 @@ def probe(
         ProbeBackend.ring
     ),
     op: Annotated[Op, typer.Option("--op", help="The collective that is timed.")] = Op.all_sum,
-    begin: Annotated[str | None, typer.Option("-b", help="Smallest size: 4, 64K, 1M.")] = None,
-    end: Annotated[str | None, typer.Option("-e", help="Largest size.")] = None,
-    factor: Annotated[int, typer.Option("-f", min=2, help="From one size to the next.")] = 4,
+    begin: Annotated[
+        str | None, typer.Option("-b", "--min-bytes", help="Smallest size: 4, 64K, 1M.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("-e", "--max-bytes", help="Largest size.")] = None,
+    factor: Annotated[
+        int, typer.Option("-f", "--factor", min=2, help="From one size to the next.")
+    ] = 4,
     iters: Annotated[int | None, typer.Option("--iters", min=1, help="Timed per size.")] = None,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Untimed, per size.")] = 5,
     check: Annotated[bool, typer.Option(help="Check every element first.")] = True,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Launches.")] = 1,
+    repeat: Annotated[
+        int | None,
+        typer.Option("--repeat", min=1, help="Launches.  [default: 1; 3 for full]"),
+    ] = None,
     dtype: Annotated[Dtype, typer.Option("--dtype", help="What the buffers hold.")] = Dtype.float32,
-    level: Annotated[Level, typer.Option("--level", help="Which sizes.")] = Level.standard,
+    level: Annotated[
+        Level, typer.Option("--level", help="How many sizes and launches.")
+    ] = Level.standard,
     soak: Annotated[
         str | None, typer.Option("--soak", help="Mixed sizes, all compared, for 30s, 10m or 2h.")
     ] = None,
     connections: Annotated[
         int, typer.Option("--connections", min=1, max=4, help="Of ring, per link.")
     ] = 1,
-    pairwise: Annotated[bool, typer.Option("--pairwise", help="Every cabled pair alone.")] = False,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every pair of hosts.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Launch RDMA although the facts do not allow it.")
     ] = False,
@@ -308,7 +314,6 @@ def probe(
             level=level.value,
             soak_s=command.seconds(soak) if soak else None,
             connections=connections,
-            pairs="all" if all_pairs else "cabled" if pairwise else "",
             force=force,
         )
         if save is not None:
@@ -520,6 +525,7 @@ def _style(*, verbose: bool, no_color: bool) -> Style:
         color=not plain,
         unicode=encoding.startswith("utf") and locale not in ("C", "POSIX"),
         verbose=verbose,
+        curve=sys.stdout.isatty() and not dumb,
     )
 
 

@@ -162,7 +162,7 @@ def build(
     if command in ("probe", "recommend"):
         from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
 
-        asked = probe_findings(probes, recording.refusals)
+        asked = probe_findings(probes, recording.refusals, recording.inventory.expect)
         about = (*findings, usable(found, findings)) if command == "recommend" else ()
         findings = (*about, *asked)
     return Report(

@@ -185,11 +185,15 @@ def _finding(report: Report, finding: Finding) -> Object:
 def _evidence(evidence: Evidence | None) -> Object | None:
     if evidence is None:
         return None
-    return {
+    said: Object = {
         "source": evidence.source,
         "observed": evidence.observed,
         "expected": evidence.expected,
     }
+    if evidence.limit is not None:
+        numbers = ("measured", "limit", "unit", "provisional")
+        said |= {name: getattr(evidence, name) for name in numbers}
+    return said
 
 
 def _fix(fix: Fix | None) -> Object | None:
@@ -209,7 +213,9 @@ def _probe(probe: Probe) -> Object:
         "op": chosen.op,
         "dtype": chosen.dtype,
         "ranks": [rank.host.name for rank in plan.ranks],
-        "notes": list(plan.notes),
+        "connections": chosen.connections,
+        "notes": list(probe.notes),
+        "hosts": [asdict(host) | {"scrubbed": list(host.scrubbed)} for host in probe.hosts],
         "end": probe.run.end,
         "passed": probe.passed,
         "blame": {
@@ -221,6 +227,7 @@ def _probe(probe: Probe) -> Object:
         else None,
         "left": list(probe.run.left),
         "rows": [asdict(row) for row in probe.rows],
+        "soak": asdict(probe.soak) if probe.soak else None,
         "samples": samples,
     }
 

@@ -19,7 +19,7 @@ from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
 from mlxdiag.render.layout import grid, head
-from mlxdiag.render.probes import probes, refused
+from mlxdiag.render.probes import probes, refused, speed
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -45,7 +45,8 @@ def render(report: Report, style: Style) -> str:
     parts: list[RenderableType] = [_title(report, style)]
     if report.command == "probe":
         parts += [
-            *probes(report.probes, style),
+            *probes(report, style),
+            *speed(report, style),
             *refused(report, style),
             Text(""),
             _verdict(report, style),
