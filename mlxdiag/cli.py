@@ -189,8 +189,8 @@ def recommend(
         bool, typer.Option("--measure", help="Launch every backend that can be and compare them.")
     ] = False,
     repeat: Annotated[
-        int, typer.Option("--repeat", min=1, help="With --measure: launches of each.")
-    ] = 1,
+        int | None, typer.Option("--repeat", min=1, help="With --measure: launches of each.")
+    ] = None,
     other: Annotated[
         list[Path] | None,
         typer.Option("--with", help="Numbers of a JSON report or recording; repeatable."),
@@ -405,7 +405,7 @@ def _live(
 
 
 def _measured(
-    inventory: Inventory, save: Path | None, repeat: int, timeout: float | None
+    inventory: Inventory, save: Path | None, repeat: int | None, timeout: float | None
 ) -> Recording:
     """Ask the hosts, then launch whatever can be launched on them."""
     from mlxdiag import recording  # noqa: PLC0415

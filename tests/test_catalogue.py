@@ -222,8 +222,8 @@ def everything() -> Iterator[Finding]:
         yield from probes.findings([probe, probe], ())
     for refusal in REFUSALS:
         yield from probes.findings((), [refusal])
-    for made in (*map(recorded, ("clean-pair", "no-mlx")), missing("ifconfig")):
-        yield from reports.build(made, "recommend", "0").findings
+    for seen_so in (*map(recorded, ("clean-pair", "no-mlx")), missing("ifconfig")):
+        yield from reports.build(seen_so, "recommend", "0").findings
 
 
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})

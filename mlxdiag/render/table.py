@@ -55,7 +55,7 @@ def render(report: Report, style: Style) -> str:
     if report.command == "recommend":
         from mlxdiag.render.recommend import recommended  # noqa: PLC0415  # `ports` does without
 
-        parts += [*recommended(report, style), *probes(report.probes, style)]
+        parts += [*recommended(report, style), *probes(report, style)]
         parts += _findings(report, style) if report.causes else []
         parts += [Text(""), _verdict(report, style)]
         return _printed(parts, style)
