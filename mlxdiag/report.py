@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlxdiag.advice import Advice
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.probe.judge import Probe
+    from mlxdiag.probe.matrix import Matrix
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -45,6 +46,7 @@ class Report:
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
     facts: tuple[Finding, ...] = ()
+    pairs: tuple[Matrix, ...] = ()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -156,13 +158,14 @@ def build(
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
     probes = _judged(recording)
+    pairs = _paired(probes, seen.topology.hosts)
     if probes or launches or recording.refusals:
         found = by_numbers(found, _measured(recording, found, probes, launches))
     facts = findings = (*findings, expected(seen, found, findings))
     if command in ("probe", "recommend"):
         from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
 
-        asked = probe_findings(probes, recording.refusals, recording.inventory.expect)
+        asked = probe_findings(probes, recording.refusals, recording.inventory.expect, pairs)
         about = (*findings, usable(found, findings)) if command == "recommend" else ()
         findings = (*about, *asked)
     return Report(
@@ -178,6 +181,7 @@ def build(
         fail_on=fail_on,
         probes=probes,
         facts=facts,
+        pairs=pairs,
     )
 
 
@@ -228,3 +232,11 @@ def launches_of(recording: Recording, source: str) -> tuple[Launch, ...]:
     """Take the launches of another recording."""
     of = f"{source} of {recording.started_at}"
     return tuple(launch_of(probe, of) for probe in _judged(recording))
+
+
+def _paired(probes: tuple[Probe, ...], hosts: Sequence[str]) -> tuple[Matrix, ...]:
+    if not probes:
+        return ()
+    from mlxdiag.probe import matrix  # noqa: PLC0415  # most recordings have no launches
+
+    return matrix.build(probes, hosts)

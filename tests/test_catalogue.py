@@ -17,6 +17,7 @@ from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, probes
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
+from mlxdiag.probe import matrix
 from mlxdiag.probe.judge import judge
 from mlxdiag.probe.plan import Refusal
 from mlxdiag.probe.said import GangRun
@@ -33,7 +34,7 @@ from tests.checks.recorded import (
     unreached,
 )
 from tests.model import CASES
-from tests.probe.logs import healthy, log, mesh, plan, ran, swept
+from tests.probe.logs import behind_and_not_measured, healthy, log, mesh, plan, ran, swept
 
 IDS = [check.id for check in ALL]
 
@@ -224,6 +225,7 @@ def everything() -> Iterator[Finding]:
         yield from probes.findings((), [refusal])
     for seen_so in (*map(recorded, ("clean-pair", "no-mlx")), missing("ifconfig")):
         yield from reports.build(seen_so, "recommend", "0").findings
+    yield from probes.findings((), (), pairs=matrix.build(behind_and_not_measured(), ()))
 
 
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})

@@ -10,7 +10,8 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.inventory import Host
 from mlxdiag.ladder import LinkState
 from mlxdiag.ports import Port
-from mlxdiag.probe.plan import RankPlan, Refusal, Wire
+from mlxdiag.probe.plan import Plan, RankPlan, Refusal, Wire
+from mlxdiag.probe.said import GangRun
 from mlxdiag.readings import Gap
 from mlxdiag.recommend import Choice, Recommendation
 from mlxdiag.topology import Link
@@ -54,11 +55,15 @@ class Site:
 
 @dataclass(frozen=True)
 class Layout:
-    """The ranks of one launch, the cables they use, and what a reader has to know about it."""
+    """The ranks of one launch, the cables they use, and what a reader has to know about it.
+
+    `launcher` are the words of an mpirun that starts them, by its major version.
+    """
 
     ranks: tuple[RankPlan, ...]
     wires: tuple[Wire, ...] = ()
     notes: tuple[str, ...] = ()
+    launcher: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,17 @@ Lay = Callable[[Site, Sequence[str], int, int], Layout | Refusal]
 Local = Callable[[int, Host, int, int], Layout | Refusal]
 """The same for ranks of one machine: how many, which, first port, connections."""
 
+Accuse = Callable[[Plan, GangRun], tuple[tuple[int, ...], str, str] | None]
+"""A launch that ended -> ranks, what they did, evidence; where a launcher knows more than they."""
+
 
 @dataclass(frozen=True)
 class Backend:
     """One backend. `name` is the hostfile's, `mlx_name` is what `init` calls it.
 
     `fragile`: a failed init leaks kernel resources until reboot, so it needs proof and is never
-    tried twice. `deadlines_s` are those that differ from the common ones.
+    tried twice. `deadlines_s` are those that differ from the common ones. `any_peer`: send and
+    recv reach every rank of a group, not the neighbours alone, so pairs need no launch of theirs.
     """
 
     name: str
@@ -99,6 +108,8 @@ class Backend:
     words: tuple[Word, ...]
     deadlines_s: Mapping[str, float]
     fragile: bool = False
+    any_peer: bool = False
+    accuse: Accuse | None = None
 
     def word(self, text: str) -> Word | None:
         """Find the first known message in what a rank said."""
@@ -113,6 +124,7 @@ def wire(link: Link, order: Sequence[str]) -> Wire:
         ports=(_place(ends[0]), _place(ends[1])),
         devices=(_said(ends[0].device), _said(ends[1].device)),
         speed_gbps=link.speed_gbps,
+        receptacles=(ends[0].receptacle, ends[1].receptacle),
     )
 
 

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxdiag.advice import Runnable
+from mlxdiag.hostlist import fold
 from mlxdiag.render.backends import backends
-from mlxdiag.render.fold import fold
 from mlxdiag.render.layout import head
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
