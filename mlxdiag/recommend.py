@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
@@ -104,11 +104,11 @@ def recommend(
 def by_numbers(found: Recommendation, measured: Measured) -> Recommendation:
     """Let launches decide between usable backends.
 
-    One that ran is usable where the facts alone do not tell; one that failed in this run is passed
-    over. Where the preferred one has no numbers there is nothing to compare, and topology stands.
+    One that ran is usable where the facts alone do not tell; one that failed in this run is not.
+    Where the preferred one has no numbers there is nothing to compare, and topology stands.
     """
-    choices = tuple(_as_it_ran(choice, measured.ran) for choice in found.choices)
-    standing = [c for c in choices if c.usable and c.backend not in measured.failed]
+    choices = tuple(_as_it_ran(choice, measured) for choice in found.choices)
+    standing = [c for c in choices if c.usable]
     names = [c.backend for c in standing]
     compared = [n for n in names if any(measured.duel(n, other) for other in names)]
     found = replace(found, choices=choices, measured=measured)
@@ -122,7 +122,7 @@ def by_numbers(found: Recommendation, measured: Measured) -> Recommendation:
         best, sure = names[0], False
         reason = "; ".join(("it ran on all hosts" if best in measured.ran else "usable", *why))
     elif found.backend and found.backend in measured.failed:
-        return replace(found, reason="; ".join((found.reason, *why)), confidence="low")
+        return replace(found, backend=None, reason="; ".join(why), confidence="low", rank_order=())
     else:
         return found
     return replace(
@@ -135,10 +135,15 @@ def by_numbers(found: Recommendation, measured: Measured) -> Recommendation:
     )
 
 
-def _as_it_ran(choice: Choice, ran: Mapping[str, tuple[str, ...]]) -> Choice:
-    if choice.usable is not None or choice.backend not in ran:
+def _as_it_ran(choice: Choice, measured: Measured) -> Choice:
+    if choice.usable is False:
         return choice
-    order, note = ran[choice.backend], "not known from the facts, but it ran on all hosts"
+    if choice.backend in measured.failed:
+        note = f"its launch failed: {measured.failed[choice.backend]}"
+        return Choice(choice.backend, usable=False, note=note)
+    if choice.usable or choice.backend not in measured.ran:
+        return choice
+    order, note = measured.ran[choice.backend], "not known from the facts, but it ran on all hosts"
     return Choice(choice.backend, usable=True, order=order, note=note)
 
 

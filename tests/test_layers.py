@@ -378,7 +378,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render.recommend": {
         "advice",
         "render.backends",
-        "render.fold",
+        "hostlist",
         "render.layout",
         "render.style",
         "report",
@@ -405,6 +405,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.cells",
         "render.fold",
         "render.layout",
+        "render.pairs",
         "render.probes",
         "render.recommend",
         "render.short",

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
+from mlxdiag.finding import Status
 from mlxdiag.inventory import Expect
 from mlxdiag.probe.plan import Refusal
 from mlxdiag.recording import Recording, load, save
@@ -84,11 +85,15 @@ def test_a_launch_that_failed_is_passed_over_and_its_failure_counts() -> None:
     assert made.exit_code == 1
 
 
-def test_when_all_failed_topology_stands_and_nobody_is_sure() -> None:
+def test_when_all_failed_none_is_usable() -> None:
     made = with_launches(broken("ring"), broken("jaccl"), broken("jaccl-ring"))
     found = made.recommendation
-    assert (found.backend, found.basis, found.confidence) == ("jaccl", "topology", "low")
-    assert "failed" in found.reason
+    assert (found.backend, found.confidence, found.rank_order) == (None, "low", ())
+    assert [choice.usable for choice in found.choices[:3]] == [False, False, False]
+    assert all("its launch failed" in choice.note for choice in found.choices[:3])
+    assert "the launch of jaccl failed" in found.reason
+    (usable,) = [f for f in made.findings if f.id == "backend-usable"]
+    assert usable.status is Status.FAIL
 
 
 def test_a_launch_proves_what_the_facts_leave_open() -> None:
