@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -23,13 +23,13 @@ from mlxdiag.report import Report
 from tests.checks.recorded import built, recorded, reported
 
 NO_MLX = "" if find_spec("mlx") is not None else "mlx is not installed"
-T = TypeVar("T")
+Test = TypeVar("Test", bound=Callable[..., object])
 
 
-def needs_mlx(test: T) -> T:
+def needs_mlx(test: Test) -> Test:
     """Skip a test without the installed MLX; its launcher leaves the file open that it reads."""
     marked = pytest.mark.skipif(bool(NO_MLX), reason=NO_MLX)(test)
-    return pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")(marked)
+    return cast("Test", pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")(marked))
 
 
 Change = Callable[[Hostfile], Hostfile]
@@ -147,7 +147,7 @@ def mlx_launch(
     monkeypatch.setattr(launch, "_launch_with_io", start)
     monkeypatch.setattr(sys, "argv", ["mlx.launch", "--hostfile", str(path), *words, "script"])
     try:
-        launch.main()
+        launch.main()  # type: ignore[no-untyped-call]
     except SystemExit:
         return capsys.readouterr().err.rpartition("error: ")[2].strip()
     (_, _, _, _, files, env, _), _ = started[0]

@@ -652,3 +652,25 @@ def test_addresses_that_mlx_launch_misses(
 def test_every_check_of_the_area_is_in_the_list() -> None:
     found = judged(told(*MESH), MESH[0])
     assert list(dict.fromkeys(f.id for f in found)) == [check.id for check in CHECKS]
+
+
+OTHERS: dict[str, tuple[Case, Change]] = {
+    "no backend": (MESH, said(backend=None)),
+    "a variable that does harm": (MESH, said(envs=("JACCL_RANK=0",))),
+    "a stranger": (MESH, at(3, ssh="macstudio9")),
+    "a host left out": (LAN, lambda made: replace(made, hosts=made.hosts[:3])),
+}
+CERTAIN = {"hostfile-backend", "hostfile-hosts", "hostfile-envs", "hostfile-size", "hostfile-rows"}
+"""These are about the file alone: nothing of them can be unknown."""
+
+
+def test_every_check_was_seen_to_pass_to_fail_and_not_to_know() -> None:
+    files = [(case, change) for case, change, _ in (*MATRIX.values(), *ADDRESSES.values())]
+    files += OTHERS.values()
+    found = [f for (name, b), change in files for f in judged(spoilt(told(name, b), change), name)]
+    found += judged(told(*MESH), unreached(recorded("clean-mesh-4"), "macstudio2", Outcome.REFUSED))
+    seen_so = {(f.id, f.status) for f in found}
+    for check in CHECKS:
+        wanted = {Status.PASS, Status.FAIL}
+        wanted |= set() if check.id in CERTAIN else {Status.UNKNOWN}
+        assert wanted == {status for name, status in seen_so if name == check.id} - {Status.SKIP}
