@@ -91,7 +91,7 @@ def saved(made: Hostfile, tmp_path: Path) -> Path:
 
 
 def test_a_file_that_is_right(tmp_path: Path) -> None:
-    path = saved(told("clean-mesh-4", "jaccl"), tmp_path)
+    saved(told("clean-mesh-4", "jaccl"), tmp_path)
     ran = replayed("clean-mesh-4", tmp_path, "check", "h.json")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines()[-1].startswith("PASS: h.json; jaccl, 4 ranks;")
@@ -120,7 +120,7 @@ def test_a_file_that_is_wrong_is_shown_corrected_and_written_only_when_told_to(
 
 
 def test_json_has_the_file_and_its_correction(tmp_path: Path) -> None:
-    path = saved(spoilt(told("clean-mesh-4", "jaccl"), cell(0, 1, "rdma_en7")), tmp_path)
+    saved(spoilt(told("clean-mesh-4", "jaccl"), cell(0, 1, "rdma_en7")), tmp_path)
     ran = replayed("clean-mesh-4", tmp_path, "check", "h.json", "--format", "json")
     document = json.loads(ran.stdout)
     jsonschema.validate(document, json.loads(run("schema").stdout))
@@ -152,7 +152,7 @@ def test_what_is_no_hostfile_is_a_usage_error(text: str, said: str, tmp_path: Pa
 
 
 def test_only_the_checks_of_the_file_can_be_chosen(tmp_path: Path) -> None:
-    path = saved(spoilt(told("clean-mesh-4", "jaccl"), cell(0, 1, "rdma_en7")), tmp_path)
+    saved(spoilt(told("clean-mesh-4", "jaccl"), cell(0, 1, "rdma_en7")), tmp_path)
     words = ("check", "h.json", "--format", "short")
     skipped = ("--skip", "hostfile-wiring", "--skip", "hostfile-pairs")
     assert replayed("clean-mesh-4", tmp_path, *words, *skipped).returncode == 0
