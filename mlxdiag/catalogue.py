@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxdiag.checks import CHECKS, gate, probes
+from mlxdiag.checks import CHECKS, gate, hostfile, probes
 from mlxdiag.finding import Check
-from mlxdiag.recommend import EXPECTED
+from mlxdiag.recommend import EXPECTED, USABLE
 
-ALL: tuple[Check[Any], ...] = (*CHECKS, EXPECTED, *probes.CHECKS, *gate.CHECKS)
+ALL: tuple[Check[Any], ...] = (
+    *CHECKS,
+    EXPECTED,
+    USABLE,
+    *hostfile.CHECKS,
+    *probes.CHECKS,
+    *gate.CHECKS,
+)
 
 HEAD = """# Checks
 
@@ -19,8 +26,9 @@ the healthy condition. *Follows from* names the checks whose failure explains a 
 Severity: `error` fails the run, `warning` fails it with `--fail-on warning`, `info` never does.
 Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
-Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Rendezvous*, *Jobs* and
-`backend-required` by `mlxdiag preflight`, all others by `mlxdiag ports`.
+Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
+`mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
+`mlxdiag preflight`, all others by `mlxdiag ports`; but backend-usable by `mlxdiag recommend` alone.
 """
 
 

@@ -13,11 +13,15 @@ from mlxdiag.ports import Port
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
+    from mlxdiag.advice import Present
+    from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
+    from mlxdiag.probe.matrix import Matrix, Way
+    from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
 Object = dict[str, Any]
@@ -63,9 +67,21 @@ def document(report: Report) -> Object:
         "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [_probe(probe) for probe in report.probes],
+        "pairs": [_pairs(matrix) for matrix in report.pairs],
         "preflight": _preflight(report),
         "recommendation": _recommendation(report),
         "summary": report.summary,
+        **({"hostfile": _file(report.file)} if report.file else {}),
+    }
+
+
+def _file(file: HeldFile) -> Object:
+    return {
+        "path": file.path,
+        "backend": file.backend,
+        "ranks": list(file.ranks),
+        "diff": file.diff,
+        "reason": file.why or None,
     }
 
 
@@ -217,6 +233,7 @@ def _probe(probe: Probe) -> Object:
         "connections": chosen.connections,
         "notes": list(probe.notes),
         "hosts": [asdict(host) | {"scrubbed": list(host.scrubbed)} for host in probe.hosts],
+        "part": plan.part,
         "end": probe.run.end,
         "passed": probe.passed,
         "blame": {
@@ -251,17 +268,118 @@ def _preflight(report: Report) -> Object | None:
     }
 
 
+def _pairs(matrix: Matrix) -> Object:
+    small, large = matrix.sizes
+    return {
+        "backend": matrix.backend,
+        "how": matrix.how,
+        "latency_bytes": small,
+        "bandwidth_bytes": large,
+        "behind": matrix.behind,
+        "hosts": list(matrix.hosts),
+        "slow_hosts": list(matrix.slow),
+        "medians": [
+            {
+                "kind": kind,
+                "links": median.count,
+                "latency_us": median.latency_us,
+                "latency_min_us": median.least_us,
+                "gb_per_s": median.gb_per_s,
+            }
+            for kind, median in matrix.medians.items()
+        ],
+        "links": [_way(matrix, way) for way in matrix.ways],
+    }
+
+
+def _way(matrix: Matrix, way: Way) -> Object:
+    latency, bandwidth = matrix.shares(way)
+    return {
+        "hosts": list(way.hosts),
+        "kind": way.kind,
+        "wires": [{"ports": list(w.ports), "speed_gbps": w.speed_gbps} for w in way.wires],
+        "latency_us": [figure and figure.latency_us for figure in way.figures],
+        "latency_min_us": [figure and figure.least_us for figure in way.figures],
+        "gb_per_s": [figure and figure.gb_per_s for figure in way.figures],
+        "latency_above": latency if way.best else None,
+        "bandwidth_below": bandwidth if way.best else None,
+        "standing": way.standing,
+        "behind_in": list(way.behind_in),
+        "said": way.said,
+    }
+
+
 def _recommendation(report: Report) -> Object:
-    found = report.recommendation
+    found, advice = report.recommendation, report.advice
     first = found.first_fix
     return {
         "backend": found.backend,
-        "basis": "topology",
+        "basis": found.basis,
         "confidence": found.confidence,
         "reason": found.reason,
         "alternatives": [_choice(c) for c in found.choices if c.backend != found.backend],
         "rank_order": list(found.rank_order),
         "first_fix": {"check": first.key, **(_fix(first.fix) or {})} if first else None,
+        "measured": _measured(found.measured) if found.measured else None,
+        "present": _present(advice.present) if advice.present else None,
+        "unlocks": [_unlock(unlock) for unlock in advice.unlocks],
+        "runnable": [
+            {"backend": r.backend, "hosts": list(r.hosts), "complete": r.complete}
+            for r in advice.runnable
+        ],
+    }
+
+
+def _measured(measured: Measured) -> Object:
+    return {
+        "launches": measured.launches,
+        "margins": [
+            {
+                "kind": margin.kind,
+                "unit": margin.unit,
+                "op": margin.op,
+                "dtype": margin.dtype,
+                "size_bytes": margin.size,
+                "better": margin.better,
+                "ratio": margin.ratio,
+                "text": margin.text,
+                "figures": [
+                    {"backend": f.backend, "source": f.source, "values": list(f.values)}
+                    for f in margin.figures
+                ],
+            }
+            for duel in measured.duels
+            for margin in duel.margins
+        ],
+        "missing": [{"backend": name, "reason": why} for name, why in measured.missing],
+        "notes": list(measured.notes),
+    }
+
+
+def _present(present: Present) -> Object:
+    costs = None if present.costs is None else list(present.costs)
+    return {"backend": present.backend, "source": present.source, "costs": costs}
+
+
+def _unlock(unlock: Unlock) -> Object:
+    return {
+        "backend": unlock.backend,
+        "steps": [
+            {
+                "kind": step.kind.value,
+                "subject": step.subject or None,
+                "text": step.text,
+                "command": step.command,
+                "host": step.host,
+                "check": step.check or None,
+            }
+            for step in unlock.steps
+        ],
+        "new_cables": unlock.new_cables,
+        "blocked": list(unlock.blocked),
+        "complete": unlock.complete,
+        "gave_up": unlock.gave_up,
+        "notes": list(unlock.notes),
     }
 
 

@@ -33,7 +33,9 @@ def probes(report: Report, style: Style) -> Iterator[RenderableType]:
     """Lay out every launch; those of one kind as one block."""
     blocks = summaries(report.probes)
     for block in blocks:
-        yield from _block(block, style)
+        bad = any(not probe.passed or probe.run.left for probe in block.probes)
+        if bad or block.probes[0].plan.part == "whole":
+            yield from _block(block, style)
     whole = [b for b in blocks if b.lines and b.probes[0].plan.part == "whole"]
     if len(whole) > 1:
         yield _head("SIDE BY SIDE", f"speed: how many times that of {whole[0].backend}")
@@ -47,7 +49,7 @@ def probes(report: Report, style: Style) -> Iterator[RenderableType]:
 def refused(report: Report, style: Style) -> Iterator[RenderableType]:
     """Say which backends were not launched, and why."""
     for finding in report.findings:
-        if finding.id == ALLOWED.id:
+        if finding.id == ALLOWED.id and finding.status is not Status.PASS:
             text = finding.evidence.observed if finding.evidence else finding.reason
             if text:
                 yield Padding(

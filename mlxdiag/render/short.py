@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mlxdiag.capture import ACCESS, Outcome
@@ -9,7 +10,7 @@ from mlxdiag.finding import FixKind
 from mlxdiag.hostlist import fold
 from mlxdiag.render.fold import groups
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 
 if TYPE_CHECKING:
     from mlxdiag.preflight.judge import Preflight
@@ -26,7 +27,29 @@ def render(report: Report, style: Style) -> str:
         word = "unknown" if group.unknown else group.severity.value
         fix = f"  [{cause.fix.kind.value}: {cause.fix.text}]" if cause.fix else ""
         lines.append(style.text(f"{word}: {group.subjects}: {group.seen}{fix}"))
+    lines += [style.text(line) for line in _advice(report)] if report.command == "recommend" else []
     return "\n".join(lines) + "\n"
+
+
+def _advice(report: Report) -> Iterator[str]:
+    """A line each: what was measured, what the choice costs, the steps, who could run it now."""
+    measured, advice = report.recommendation.measured, report.advice
+    for duel in measured.duels if measured else ():
+        yield from (f"measured: {margin.text}" for margin in duel.margins)
+    for backend, why in measured.missing if measured else ():
+        yield f"measured: {backend}: {why}"
+    for cost in (advice.present.costs if advice.present else None) or ():
+        yield f"cost: {cost}"
+    for unlock in advice.unlocks:
+        yield from (f"{unlock.backend}: blocked: {text}" for text in unlock.blocked)
+        for step in unlock.steps:
+            where = f"{step.subject}: " if step.subject else ""
+            yield f"{unlock.backend}: {step.kind.value}: {where}{step.text}"
+        if unlock.gave_up:
+            yield f"{unlock.backend}: the search for steps was given up"
+    for one in advice.runnable:
+        some = "" if one.complete else " (perhaps more)"
+        yield f"now: {fold(one.hosts)} could run {one.backend}{some}"
 
 
 def _how(probe: Probe) -> str:
@@ -35,20 +58,40 @@ def _how(probe: Probe) -> str:
     return "interrupted" if probe.run.end == "interrupted" else "failed"
 
 
+def _ran(probes: Sequence[Probe]) -> Iterator[str]:
+    """Say how each launch went; those of pairs are counted."""
+    pairs: dict[str, list[Probe]] = {}
+    for probe in probes:
+        if probe.plan.part == "pair":
+            pairs.setdefault(probe.plan.backend, []).append(probe)
+        else:
+            yield f"{probe.plan.backend} {_how(probe)}"
+    for backend, of in pairs.items():
+        well = sum(probe.passed for probe in of)
+        yield f"{backend} {well} of {len(of)} launches of pairs ok"
+
+
 def verdict_line(report: Report, style: Style) -> str:
     """Say the verdict, the backend, the counts and the first thing to do, in one line."""
     counts = report.summary
     usable = sum(state.jaccl.usable is True for state in report.links)
     if report.command == "probe":
-        ran = ", ".join(f"{probe.plan.backend} {_how(probe)}" for probe in report.probes)
+        ran = ", ".join(_ran(report.probes))
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
+    if report.command == "recommend":
+        return _recommended(report, style)
     if report.preflight is not None:
         said = _preflight(report, report.preflight)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
-    parts = [
-        f"{report.verdict.upper()}:",
+    subject = (
         f"{usable} of {len(report.links)} links fit for RDMA;",
         f"backend {report.recommendation.backend or 'none'};",
+    )
+    if report.file is not None:
+        subject = (f"{report.file.path};", f"{report.file.backend}, {_ranks(report.file)};")
+    parts = [
+        f"{report.verdict.upper()}:",
+        *subject,
         (", ".join(f"{n} {k}" for k, n in counts.items() if n and k in SAID) or "no check") + ";",
     ]
     first = next(iter(groups(report)), None)
@@ -76,6 +119,23 @@ def _preflight(report: Report, found: Preflight) -> str:
     if report.verdict != "pass":
         parts += [f"but {group.subjects}: {group.seen}" for group in groups(report)[:1]]
     return "; ".join(parts)
+
+
+def _ranks(file: HeldFile) -> str:
+    return f"{len(file.ranks)} rank{'s' if len(file.ranks) > 1 else ''}"
+
+
+def _recommended(report: Report, style: Style) -> str:
+    found = report.recommendation
+    basis = "measured" if found.basis == "measured" else "from topology"
+    said = [f"backend {found.backend}, {basis}" if found.backend else "no backend"]
+    unlock = next((u for u in report.advice.unlocks if u.steps), None)
+    if unlock:
+        count = len(unlock.steps)
+        said.append(f"{unlock.backend} is {count} step{'s' if count > 1 else ''} away")
+    if report.ended != "complete":
+        said.append(f"({report.ended})")
+    return style.text(f"{report.verdict.upper()}: {'; '.join(said)}")
 
 
 def _pending(report: Report, host: str) -> bool:
