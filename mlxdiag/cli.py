@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -32,7 +33,8 @@ DEMO = Path(__file__).parent / "demo"
 EPILOG = (
     "Exit codes: 0 everything holds; 1 a check failed; 2 usage, inventory or recording error;"
     " 3 nothing failed but something is not known; 4 mlxdiag itself broke; 124 --timeout was hit;"
-    " 130 interrupted; 143 terminated."
+    " 130 interrupted; 143 terminated. With --format nagios those of a plugin: 0 OK, 1 WARNING,"
+    " 2 CRITICAL, 3 UNKNOWN, which is also what any error gives."
 )
 
 app = typer.Typer(
@@ -51,6 +53,13 @@ class Format(StrEnum):
     table = "table"
     short = "short"
     json = "json"
+    junit = "junit"
+    markdown = "markdown"
+    github = "github"
+    prometheus = "prometheus"
+    nagios = "nagios"
+    dot = "dot"
+    html = "html"
 
 
 class ProbeBackend(StrEnum):
@@ -381,7 +390,7 @@ def _finish(
     exit_code: int | None = None,
 ) -> NoReturn:
     """Render, write and leave with the report's exit code."""
-    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render import EXIT_CODES, FORMATS, SUMMARIES  # noqa: PLC0415
     from mlxdiag.render.short import verdict_line  # noqa: PLC0415
     from mlxdiag.render.style import Style  # noqa: PLC0415
 
@@ -390,12 +399,45 @@ def _finish(
         _write(FORMATS[format.value](report, here))
     else:
         text = FORMATS[format.value](report, Style(width=100, verbose=verbose))
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise MlxdiagError(f"{output}: cannot be written: {error.strerror}") from error
+        _put(text, output)
         _write(verdict_line(report, here) + "\n")
-    raise typer.Exit(report.exit_code if exit_code is None else exit_code)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary and format.value in SUMMARIES:
+        _append(FORMATS["markdown"](report, Style()), Path(summary))
+    if exit_code is None:
+        code_of = EXIT_CODES.get(format.value)
+        exit_code = code_of(report) if code_of else report.exit_code
+    raise typer.Exit(exit_code)
+
+
+def _put(text: str, output: Path) -> None:
+    """Write a file at once: whoever reads it meets the old text or the new one, never half of it.
+
+    What is no plain file (a pipe, /dev/stdout) is written to as it is.
+    """
+    try:
+        target = output.resolve()
+        if target.exists() and not target.is_file():
+            output.write_text(text, encoding="utf-8")
+            return
+        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            beside.write_text(text, encoding="utf-8")
+            if target.exists():
+                beside.chmod(target.stat().st_mode & 0o7777)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise MlxdiagError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def _append(text: str, summary: Path) -> None:
+    try:
+        with summary.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise MlxdiagError(f"{summary}: cannot be written: {error.strerror}") from error
 
 
 def _style(*, verbose: bool, no_color: bool) -> Style:
@@ -429,6 +471,8 @@ def main() -> None:
     Garbage is collected rarely: what a run makes, it keeps until it prints it.
     """
     gc.set_threshold(50_000, 20, 20)
+    if _for_nagios(sys.argv[1:]):
+        sys.exit(_as_plugin())
     try:
         app()
     except MlxdiagError as error:
@@ -439,3 +483,31 @@ def main() -> None:
     except Exception:  # noqa: BLE001  # the boundary: nothing else may look like a verdict
         traceback.print_exc()
         sys.exit(4)
+
+
+def _for_nagios(words: Sequence[str]) -> bool:
+    """Whether the report is for Nagios, also where the rest of the command line is wrong."""
+    asked = {"-fnagios", "--format=nagios"}
+    return bool(asked & set(words)) or any(
+        option in ("-f", "--format") and value == "nagios" for option, value in pairwise(words)
+    )
+
+
+def _as_plugin() -> int:
+    """Run the command line as a Nagios plugin: what went wrong here is UNKNOWN, in one line."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except MlxdiagError as error:
+        said = str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        said = "interrupted"
+    except Exception as error:  # noqa: BLE001  # as in main: nothing else may look like a verdict
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            traceback.print_exc()
+        said = usage() if usage else f"mlxdiag broke: {type(error).__name__}: {error}"
+    from mlxdiag.render.nagios import line  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    _write(line("UNKNOWN", Style().text(said)) + "\n")
+    return 3

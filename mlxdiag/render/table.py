@@ -12,13 +12,12 @@ from rich.text import Text
 
 from mlxdiag.finding import Finding, FixKind, Severity, Status
 from mlxdiag.ladder import RUNGS, LinkState, breaks
-from mlxdiag.ports import Port
-from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
 from mlxdiag.render.probes import probes, refused
+from mlxdiag.render.rows import HOST, PORT, because, of_host, of_port
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -103,43 +102,10 @@ def _grid(*headers: str) -> Table:
 
 
 def _hosts(report: Report, style: Style) -> Table:
-    table = _grid("host", "chip", "macOS", "MLX", "RDMA", "active/cabled")
+    table = _grid(*HOST)
     for facts in report.cluster.facts:
-        table.add_row(*(style.text(c) for c in _host(report, facts)))
+        table.add_row(*(style.text(c) for c in of_host(report, facts)))
     return table
-
-
-def _host(report: Report, facts: HostFacts) -> tuple[str, ...]:
-    name = facts.host.name
-    if not facts.reached:
-        return (name, facts.access.outcome.value.replace("_", " "), "?", "?", "?", "?")
-    macos, system, runtime = known(facts.sw_vers), known(facts.sysctl), known(facts.mlx_runtime)
-    chip = (system.chip or system.model or "?").removeprefix("Apple ") if system else "?"
-    cabled = report.cluster.topology.cabled(name)
-    active = sum(port.state == "PORT_ACTIVE" for port in cabled)
-    return (
-        name,
-        chip,
-        f"{macos.version} ({macos.build})" if macos else "?",
-        (runtime.mlx or "none") if runtime else "?",
-        rdma_word(report, facts),
-        f"{active}/{len(cabled)}",
-    )
-
-
-def rdma_word(report: Report, facts: HostFacts) -> str:
-    """Say in a word what the host's RDMA switch says; TB4 where it means nothing."""
-    if report.cluster.thunderbolt5(facts.host.name) is False:
-        return "no TB5"
-    switch = known(facts.rdma_ctl)
-    if switch is None:
-        return "absent" if facts.reached and _missing(facts) else "?"
-    return "enabled" if switch.enabled else "disabled"
-
-
-def _missing(facts: HostFacts) -> bool:
-    capture = facts.captures.get("rdma_ctl")
-    return capture is not None and capture.outcome.value == "missing"
 
 
 def _matrix(report: Report, style: Style) -> list[RenderableType]:
@@ -269,24 +235,13 @@ def _backends(report: Report, style: Style) -> list[RenderableType]:
     for choice in found.choices:
         word, color = words[choice.usable]
         same = before is not None and choice.blockers and choice.blockers == before.blockers
-        why = f"as {before.backend}" if before and same else _because(choice)
+        why = f"as {before.backend}" if before and same else because(choice)
         before = choice
         name = Text(choice.backend, style="bold" if choice.backend == found.backend else "")
         table.add_row(name, Text(word, style=color), Text(style.text(why)))
     chosen = found.backend or "none"
     text = f"{style.mark('arrow')} {chosen}: {found.reason} (from topology, not measured)"
     return [_head("BACKENDS"), table, Text(style.text(text))]
-
-
-def _because(choice: Choice) -> str:
-    said = "; ".join(f"{b.id}: {_few(b.subjects)}" for b in choice.blockers)
-    return said or choice.note or "every rung holds"
-
-
-def _few(subjects: tuple[str, ...]) -> str:
-    if len(subjects) <= 4:
-        return ", ".join(subjects)
-    return f"{', '.join(subjects[:3])} and {len(subjects) - 3} more"
 
 
 def _ladders(report: Report, style: Style) -> Table:
@@ -310,30 +265,12 @@ def _rung(worst: Finding | None, style: Style) -> Text:
 
 
 def _ports(report: Report, style: Style) -> Table:
-    columns = ("port", "no", "Gb/s", "state", "IPv4", "GID", "leads to", "position")
-    shown = len(columns) - (style.width < 100)
-    table = _grid(*columns[:shown])
+    shown = len(PORT) - (style.width < 100)
+    table = _grid(*PORT[:shown])
     for group in report.cluster.topology.ports.values():
         for port in group:
-            table.add_row(*(style.text(c) for c in _port(report, port)[:shown]))
+            table.add_row(*(style.text(c) for c in of_port(report, port)[:shown]))
     return table
-
-
-def _port(report: Report, port: Port) -> tuple[str, ...]:
-    peer = report.cluster.topology.peer(port)
-    far = f" {peer.port.name}" if peer and peer.port else ""
-    speed = f"{port.speed_gbps:g}" if port.speed_gbps and port.connected else "-"
-    index = port.gid_ipv4_index
-    return (
-        f"{port.host} {port.name}",
-        str(port.receptacle),
-        speed,
-        (port.state or "no device").removeprefix("PORT_"),
-        ", ".join(port.ipv4) or (f"in {port.bridge}" if isinstance(port.bridge, str) else "-"),
-        "-" if index is None else str(index),
-        f"{peer.name}{far}" if peer else "-",
-        port.position or "",
-    )
 
 
 def _verdict(report: Report, style: Style) -> Text:
