@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import atan2, cos, degrees, pi, sin
+from math import atan2, cos, degrees, pi, radians, sin
+from typing import Any
 
 from mlxdiag.ports import Port
 from mlxdiag.readings import HostFacts
@@ -13,21 +14,26 @@ from mlxdiag.render.rows import of_host
 from mlxdiag.render.verdicts import LinkMark, named, of_link, said
 from mlxdiag.report import Report
 
+BOXED = 4
+"""Up to this many hosts are drawn as the machines that they are, with a back and a front."""
+
 DETAILED = 12
-"""Up to this many hosts are drawn as boxes with their ports; more are dots with their names."""
+"""Up to this many are arcs with their ports; more are dots with their names."""
 
 STEP = 46.0
 """From one port to the next."""
 
 HEIGHT = 118.0
 LETTER = 8.6
-"""Width of a letter of a host's name."""
+SMALL = 6.8
+"""Widths of a letter of a host's name: beside ports, and beside a dot."""
 
 LONGEST = 26
 """Letters of a name in the picture; the whole of it is in the table of hosts."""
 
 MARGIN = 16.0
-DOT = 5.0
+PULL = 0.42
+"""How far towards the middle a cable between two arcs bends: 0 is through it."""
 BACK = ("back-left", "back-left-middle", "back-right-middle", "back-right")
 FRONT = ("front-left", "front-right")
 """Positions of receptacles, from left to right for somebody before the machine."""
@@ -35,33 +41,40 @@ FRONT = ("front-left", "front-right")
 
 @dataclass(frozen=True)
 class Spot:
-    """A port: its middle, the mark of its end of the cable, and whether it is on the lower edge."""
+    """A port: its middle, where its name is written, the mark of its end of the cable.
 
-    x: float
-    y: float
-    receptacle: int
-    name: str
-    mark: Mark
-    title: str
-    below: bool
-
-
-@dataclass(frozen=True)
-class Box:
-    """A host: its middle and size, what is written on it, its ports. A dot has no size.
-
-    `anchor` and `turn` (degrees) are of a dot's name, which is written away from the others.
+    `away` is the direction in which a cable leaves, down or up.
     """
 
     x: float
     y: float
-    width: float
+    name_x: float
+    name_y: float
+    receptacle: int
+    name: str
+    mark: Mark
+    title: str
+    away: int = 0
+
+
+@dataclass(frozen=True)
+class Box:
+    """A host: where its name is written, what else is said of it, its ports.
+
+    One that is drawn as a machine has a size around that place, an arc has a path, a dot has its
+    name beside it. `anchor` and `turn` (degrees) are of the name.
+    """
+
+    x: float
+    y: float
     name: str
     note: str
     title: str
     reached: bool
     spots: tuple[Spot, ...] = ()
-    height: float = HEIGHT
+    width: float = 0.0
+    height: float = 0.0
+    arc: str = ""
     anchor: str = "middle"
     turn: float = 0.0
 
@@ -91,16 +104,18 @@ class Drawing:
 
     @property
     def detailed(self) -> bool:
-        """Whether hosts are boxes with ports."""
+        """Whether ports are shown."""
         return len(self.boxes) <= DETAILED
 
 
 def draw(report: Report) -> Drawing:
     """Place all hosts, then their ports, then the cables between these."""
-    detailed = len(report.cluster.facts) <= DETAILED
-    boxes = _boxes(report) if detailed else _dots(report)
-    wires = tuple(_wires(report, boxes, detailed=detailed))
-    edges = [_extent(box, detailed=detailed) for box in boxes.values()]
+    count = len(report.cluster.facts)
+    place = _boxes if count <= BOXED else _arcs if count <= DETAILED else _dots
+    boxes = place(report)
+    wires = tuple(_wires(report, boxes))
+    edges = [_extent(box) for box in boxes.values()]
+    edges += [(wire.x - 24, wire.y - 24, wire.x + 24, wire.y + 24) for wire in wires]
     left, top = (min(edge[n] for edge in edges) - MARGIN for n in (0, 1))
     right, bottom = (max(edge[n] for edge in edges) + MARGIN for n in (2, 3))
     everything = (p for ports in report.cluster.topology.ports.values() for p in ports)
@@ -111,7 +126,7 @@ def draw(report: Report) -> Drawing:
         height=_round(bottom - top),
         boxes=tuple(boxes.values()),
         wires=wires,
-        placed=detailed and any(port.position for port in everything),
+        placed=count <= BOXED and any(port.position for port in everything),
     )
 
 
@@ -120,27 +135,33 @@ def _round(value: float) -> float:
     return round(value, 1) + 0.0
 
 
-def _extent(box: Box, *, detailed: bool) -> tuple[float, float, float, float]:
-    if detailed:
+def _extent(box: Box) -> tuple[float, float, float, float]:
+    if box.width:
         w, h = box.width / 2, box.height / 2
-        return box.x - w, box.y - h, box.x + w, box.y + h
-    reach = len(box.name) * LETTER + 16
-    return box.x - reach, box.y - reach, box.x + reach, box.y + reach
+        return box.x - w, box.y - h - 10, box.x + w, box.y + h + 10
+    if box.arc:
+        wide = max(len(box.name) * LETTER, len(box.note) * SMALL)
+        left = {"start": 0.0, "middle": wide / 2, "end": wide}[box.anchor]
+        return box.x - left, box.y - 16, box.x - left + wide, box.y + 20
+    reach = len(box.name) * SMALL + 16
+    angle = radians(box.turn)
+    dx, dy = (reach if box.anchor == "start" else -reach) * cos(angle), reach * abs(sin(angle))
+    return box.x + min(dx, -12), box.y - dy - 12, box.x + max(dx, 12), box.y + dy + 12
 
 
-# Up to a dozen hosts: boxes on an ellipse, their backs turned to the middle.
+# Up to four hosts: machines with their backs turned to the middle.
 
 
 def _boxes(report: Report) -> dict[str, Box]:
     cells = {(p.host, p.receptacle): end(s, p) for s in report.links for p in s.link.ends}
-    around = _ellipse(report)
+    around = _places(report)
     return {
         facts.host.name: _box(report, facts, at, cells)
         for facts, at in zip(report.cluster.facts, around, strict=True)
     }
 
 
-def _ellipse(report: Report) -> list[tuple[float, float]]:
+def _places(report: Report) -> list[tuple[float, float]]:
     """Spread hosts clockwise in their order; two and three stand in a row or a triangle."""
     widest = max(_width(ports) for ports in report.cluster.topology.ports.values())
     count = len(report.cluster.facts)
@@ -149,12 +170,8 @@ def _ellipse(report: Report) -> list[tuple[float, float]]:
     if count <= 3:
         gap = widest + 90
         return [(-gap / 2, 0.0), (gap / 2, 0.0), (0.0, HEIGHT + 150)][:count]
-    if count == 4:
-        x, y = widest / 2 + 60, HEIGHT / 2 + 95
-        return [(-x, -y), (x, -y), (x, y), (-x, y)]
-    wide, high = count * widest * 0.21, count * (HEIGHT + 30) * 0.21
-    angles = [2 * pi * (n + 0.5) / count - pi / 2 - pi / count for n in range(count)]
-    return [(wide * cos(angle), high * sin(angle)) for angle in angles]
+    x, y = widest / 2 + 60, HEIGHT / 2 + 95
+    return [(-x, -y), (x, -y), (x, y), (-x, y)]
 
 
 def _width(ports: Sequence[Port]) -> float:
@@ -180,8 +197,7 @@ def _box(
     cells: Mapping[tuple[str, int], Cell],
 ) -> Box:
     x, y = at
-    name, chip, macos, mlx, *_ = of_host(report, facts)
-    ports = report.cluster.topology.ports[name]
+    ports = report.cluster.topology.ports[facts.host.name]
     below = y <= 0  # the back is turned to the middle: the machine stands the other way round
     spots: list[Spot] = []
     for side, on_front in zip(_sides(ports), (False, True), strict=True):
@@ -190,37 +206,121 @@ def _box(
         for n, port in enumerate(turned):
             spot_x = x + (n - (len(side) - 1) / 2) * STEP
             spot_y = y + (HEIGHT / 2 if lower else -HEIGHT / 2)
-            spots.append(_spot(port, spot_x, spot_y, cells, below=lower))
-    short = name if len(name) <= LONGEST else f"{name[:12]}…{name[-(LONGEST - 13) :]}"
-    note = f"{chip}, MLX {mlx}" if facts.reached else chip
+            name_at = (spot_x, spot_y - 15 if lower else spot_y + 23)
+            away = 1 if lower else -1
+            spots.append(_spot(port, (spot_x, spot_y), name_at, cells, away))
     return Box(
         x=_round(x),
         y=_round(y),
-        width=_round(_width(ports)),
-        name=short,
-        note=note if len(note) <= LONGEST + 4 else f"{note[: LONGEST + 3]}…",
-        title=f"{name}: {chip}, macOS {macos}, MLX {mlx}",
-        reached=facts.reached,
+        **_said(report, facts),
         spots=tuple(spots),
+        width=_round(_width(ports)),
+        height=HEIGHT,
     )
 
 
+def _said(report: Report, facts: HostFacts) -> dict[str, Any]:
+    """Give what is written at a host, and what is said when it is pointed at."""
+    name, chip, macos, mlx, *_ = of_host(report, facts)
+    note = f"{chip}, MLX {mlx}" if facts.reached else chip
+    return {
+        "name": name if len(name) <= LONGEST else f"{name[:12]}…{name[-(LONGEST - 13) :]}",
+        "note": note if len(note) <= LONGEST + 4 else f"{note[: LONGEST + 3]}…",
+        "title": f"{name}: {chip}, macOS {macos}, MLX {mlx}",
+        "reached": facts.reached,
+    }
+
+
 def _spot(
-    port: Port, x: float, y: float, cells: Mapping[tuple[str, int], Cell], *, below: bool
+    port: Port,
+    at: tuple[float, float],
+    name_at: tuple[float, float],
+    cells: Mapping[tuple[str, int], Cell],
+    away: int = 0,
 ) -> Spot:
     cell = cells.get((port.host, port.receptacle), Cell("none"))
     where = f", {port.position}" if port.position else ""
     state = f": {port.state}" if port.state else ""
     name = port.interface if isinstance(port.interface, str) else f"#{port.receptacle}"
     return Spot(
-        x=_round(x),
-        y=_round(y),
+        x=_round(at[0]),
+        y=_round(at[1]),
+        name_x=_round(name_at[0]),
+        name_y=_round(name_at[1]),
         receptacle=port.receptacle,
         name=name if len(name) <= 6 else f"{name[:5]}…",
         mark=cell.mark,
         title=f"{named(port)}, receptacle {port.receptacle}{where}{state}",
-        below=below,
+        away=away,
     )
+
+
+# Up to a dozen: arcs of a circle, their ports inside, so that no cable runs behind a host.
+
+
+def _arcs(report: Report) -> dict[str, Box]:
+    cells = {(p.host, p.receptacle): end(s, p) for s in report.links for p in s.link.ends}
+    ports = report.cluster.topology.ports
+    lengths = [max(1, len(ports[facts.host.name])) * 34.0 + 44 for facts in report.cluster.facts]
+    radius = max(230.0, sum(lengths) / (2 * pi))
+    boxes, begun = {}, -pi / 2 - lengths[0] / sum(lengths) * pi
+    for facts, length in zip(report.cluster.facts, lengths, strict=True):
+        share = length / sum(lengths) * 2 * pi
+        boxes[facts.host.name] = _arc(report, facts, (radius, begun, begun + share), cells)
+        begun += share
+    return boxes
+
+
+def _arc(
+    report: Report,
+    facts: HostFacts,
+    around: tuple[float, float, float],
+    cells: Mapping[tuple[str, int], Cell],
+) -> Box:
+    """Draw a host from one angle to another, its ports in the order of where they lead to."""
+    radius, first, last = around
+    middle, room = (first + last) / 2, 34.0 / radius
+    ports = sorted(
+        report.cluster.topology.ports[facts.host.name], key=_onwards(report), reverse=True
+    )
+    spots = []
+    for n, port in enumerate(ports):
+        angle = middle + (n - (len(ports) - 1) / 2) * room
+        name_at = _polar(radius + 22, angle)
+        spots.append(_spot(port, _polar(radius, angle), (name_at[0], name_at[1] + 4), cells))
+    half = (max(1, len(ports)) / 2) * room
+    (ax, ay), (bx, by) = (_polar(radius + 12, middle + side * half) for side in (-1, 1))
+    x, y = _polar(radius + 52, middle)
+    anchor = "middle" if abs(cos(middle)) < 0.3 else "start" if cos(middle) > 0 else "end"
+    return Box(
+        x=_round(x),
+        y=_round(y),
+        **_said(report, facts),
+        spots=tuple(spots),
+        arc=f"M{_round(ax):g} {_round(ay):g}A{radius + 12:.1f} {radius + 12:.1f} 0 0 1"
+        f" {_round(bx):g} {_round(by):g}",
+        anchor=anchor,
+    )
+
+
+def _polar(radius: float, angle: float) -> tuple[float, float]:
+    return radius * cos(angle), radius * sin(angle)
+
+
+def _onwards(report: Report) -> Callable[[Port], tuple[int, int]]:
+    """Order ports by how many hosts further their cable ends; those without one first."""
+    index = {host: n for n, host in enumerate(report.cluster.topology.hosts)}
+
+    def further(port: Port) -> tuple[int, int]:
+        link = report.cluster.topology.link_of(port)
+        if link is None:
+            return 0, port.receptacle
+        steps = (index[link.other(port).host] - index[port.host]) % len(index)
+        return steps, port.receptacle if index[port.host] < index[link.other(port).host] else -(
+            link.other(port).receptacle
+        )
+
+    return further
 
 
 # More: dots, placed by igraph so that cables are short.
@@ -249,18 +349,12 @@ def _dots(report: Report) -> dict[str, Box]:
 
 def _dot(report: Report, facts: HostFacts, x: float, y: float) -> Box:
     """Write the name outwards, never upside down."""
-    name, chip, macos, mlx, *_ = of_host(report, facts)
     angle = degrees(atan2(y, x))
     left = abs(angle) > 90
     return Box(
         x=_round(x),
         y=_round(y),
-        width=0,
-        name=name if len(name) <= LONGEST else f"{name[:12]}…{name[-(LONGEST - 13) :]}",
-        note="",
-        title=f"{name}: {chip}, macOS {macos}, MLX {mlx}",
-        reached=facts.reached,
-        height=0,
+        **_said(report, facts),
         anchor="end" if left else "start",
         turn=_round(angle + 180 if left else angle),
     )
@@ -269,11 +363,11 @@ def _dot(report: Report, facts: HostFacts, x: float, y: float) -> Box:
 # Cables.
 
 
-def _wires(report: Report, boxes: Mapping[str, Box], *, detailed: bool) -> Iterable[Wire]:
+def _wires(report: Report, boxes: Mapping[str, Box]) -> Iterable[Wire]:
     spots = {(h, s.receptacle): s for h, box in boxes.items() for s in box.spots}
     for state in report.links:
         a, b = state.link.ends
-        if detailed:
+        if spots:
             found = [spots[port.host, port.receptacle] for port in (a, b)]
             path, x, y = _curve(found[0], found[1])
         else:
@@ -283,10 +377,12 @@ def _wires(report: Report, boxes: Mapping[str, Box], *, detailed: bool) -> Itera
 
 
 def _curve(one: Spot, other: Spot) -> tuple[str, float, float]:
-    """Leave each port straight away from its box, and give the middle of the way."""
+    """Leave each port straight away from its host, and give the middle of the way."""
     distance = ((one.x - other.x) ** 2 + (one.y - other.y) ** 2) ** 0.5
     pull = max(36.0, min(110.0, distance * 0.32))
-    bends = [(s.x, s.y + (pull if s.below else -pull)) for s in (one, other)]
+    bends = [
+        (s.x, s.y + s.away * pull) if s.away else (s.x * PULL, s.y * PULL) for s in (one, other)
+    ]
     (ax, ay), (bx, by) = bends
     x = (one.x + 3 * ax + 3 * bx + other.x) / 8
     y = (one.y + 3 * ay + 3 * by + other.y) / 8
