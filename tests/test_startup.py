@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "mlx", "numpy", "rich", "yaml"}
+HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "jinja2", "mlx", "numpy", "rich", "yaml"}
 SHOW = """
 import sys
 before = set(sys.modules)
@@ -34,13 +35,22 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 
 
-@pytest.mark.parametrize("form", ["json", "short"])
+PLAIN = ("json", "short", "junit", "markdown", "github", "prometheus", "nagios", "dot")
+
+
+@pytest.mark.parametrize("form", PLAIN)
 def test_a_replay_imports_no_ssh_and_no_table(form: str) -> None:
     assert imported("demo", "-f", form) & HEAVY <= {"igraph", "numpy", "yaml"}
 
 
-def test_a_table_imports_no_ssh() -> None:
-    assert imported("demo") & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
+def test_a_table_imports_no_ssh_and_no_other_format() -> None:
+    found = imported("demo")
+    assert found & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
+    assert not found & {"markupsafe", "xml"}
+
+
+def test_only_the_page_imports_what_fills_it() -> None:
+    assert "jinja2" in imported("demo", "-f", "html", "-o", os.devnull)
 
 
 def test_the_set_up_can_be_read_by_old_pythons() -> None:

@@ -74,10 +74,12 @@ def awkward_recording() -> Recording:
 def awkward(command: str = "ports", fail_on: Severity = Severity.ERROR) -> Report:
     """Report on it, under names that no inventory allows."""
     made = awkward_recording()
-    names = {h.name: f"{h.name} {NAMES}" if n % 9 == 2 else h.name for n, h in enumerate(made.inventory.hosts)}
+    names = {
+        h.name: f"{h.name} {NAMES}" if n % 9 == 2 else h.name
+        for n, h in enumerate(made.inventory.hosts)
+    }
     hosts = tuple(replace(h, name=names[h.name]) for h in made.inventory.hosts)
     captures = {names[name]: found for name, found in made.hosts.items()}
     inventory = replace(made.inventory, cluster=NAMES, hosts=hosts)
     renamed = replace(made, inventory=inventory, hosts=captures)
     return report.build(renamed, command, f"0.1.0{NAMES}", fail_on=fail_on)
-
