@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
 from itertools import pairwise
@@ -21,8 +22,10 @@ from mlxdiag import __version__
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
+    from mlxdiag.capture import Captures
     from mlxdiag.finding import Finding
-    from mlxdiag.inventory import Inventory
+    from mlxdiag.inventory import Host, Inventory
+    from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Recording
     from mlxdiag.render.style import Style
     from mlxdiag.report import Report
@@ -68,7 +71,6 @@ class ProbeBackend(StrEnum):
     ring = "ring"
     jaccl = "jaccl"
     jaccl_ring = "jaccl-ring"
-    mpi = "mpi"
     all = "all"
 
 
@@ -177,11 +179,12 @@ def ports(
     """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
     wanted = _wanted(only, skip)
     _check_output(output)
+    early: dict[str, HostFacts] = {}
     if replay is not None:
         recording = _replayed(replay, inventory, hosts, save)
     else:
-        recording = _live(_inventory(inventory, hosts), save, fanout, timeout)
-    report = _report(recording, "ports", wanted, fail_on)
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "ports", wanted, fail_on, early)
     _finish(report, format, output, verbose=verbose, no_color=no_color)
 
 
@@ -214,23 +217,30 @@ def probe(
         ProbeBackend.ring
     ),
     op: Annotated[Op, typer.Option("--op", help="The collective that is timed.")] = Op.all_sum,
-    begin: Annotated[str | None, typer.Option("-b", help="Smallest size: 4, 64K, 1M.")] = None,
-    end: Annotated[str | None, typer.Option("-e", help="Largest size.")] = None,
-    factor: Annotated[int, typer.Option("-f", min=2, help="From one size to the next.")] = 4,
+    begin: Annotated[
+        str | None, typer.Option("-b", "--min-bytes", help="Smallest size: 4, 64K, 1M.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("-e", "--max-bytes", help="Largest size.")] = None,
+    factor: Annotated[
+        int, typer.Option("-f", "--factor", min=2, help="From one size to the next.")
+    ] = 4,
     iters: Annotated[int | None, typer.Option("--iters", min=1, help="Timed per size.")] = None,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Untimed, per size.")] = 5,
     check: Annotated[bool, typer.Option(help="Check every element first.")] = True,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Launches.")] = 1,
+    repeat: Annotated[
+        int | None,
+        typer.Option("--repeat", min=1, help="Launches.  [default: 1; 3 for full]"),
+    ] = None,
     dtype: Annotated[Dtype, typer.Option("--dtype", help="What the buffers hold.")] = Dtype.float32,
-    level: Annotated[Level, typer.Option("--level", help="Which sizes.")] = Level.standard,
+    level: Annotated[
+        Level, typer.Option("--level", help="How many sizes and launches.")
+    ] = Level.standard,
     soak: Annotated[
         str | None, typer.Option("--soak", help="Mixed sizes, all compared, for 30s, 10m or 2h.")
     ] = None,
     connections: Annotated[
         int, typer.Option("--connections", min=1, max=4, help="Of ring, per link.")
     ] = 1,
-    pairwise: Annotated[bool, typer.Option("--pairwise", help="Every cabled pair alone.")] = False,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every pair of hosts.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Launch RDMA although the facts do not allow it.")
     ] = False,
@@ -265,7 +275,6 @@ def probe(
             level=level.value,
             soak_s=command.seconds(soak) if soak else None,
             connections=connections,
-            pairs="all" if all_pairs else "cabled" if pairwise else "",
             force=force,
         )
         if save is not None:
@@ -322,8 +331,15 @@ def _replayed(
     return found
 
 
-def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float | None) -> Recording:
-    from mlxdiag import live, recording  # noqa: PLC0415
+def _live(
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+) -> Recording:
+    """Ask the hosts; what one said is read into `early` while others are still answering."""
+    from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
@@ -337,7 +353,13 @@ def _live(inventory: Inventory, save: Path | None, fanout: int, timeout: float |
             if state is State.COLLECTING and loading.ident is None:
                 loading.start()
 
-        found = live.record(inventory, fanout=fanout, timeout_s=timeout, on_state=on_state)
+        def on_host(host: Host, captures: Captures) -> None:
+            with suppress(Exception):  # what cannot be read now cannot be read for the report
+                early[host.name] = readings.read(host, captures)
+
+        found = live.record(
+            inventory, fanout=fanout, timeout_s=timeout, on_state=on_state, on_host=on_host
+        )
     if save is not None:
         recording.save(found, save)
     return found
@@ -349,13 +371,22 @@ def _load_reader() -> None:
 
 
 def _report(
-    recording: Recording, command: str, wanted: Callable[[Finding], bool], fail_on: FailOn
+    recording: Recording,
+    command: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: FailOn,
+    early: Mapping[str, HostFacts] = {},
 ) -> Report:
     from mlxdiag import report  # noqa: PLC0415
     from mlxdiag.finding import Severity  # noqa: PLC0415
 
     return report.build(
-        recording, command, __version__, wanted=wanted, fail_on=Severity(fail_on.value)
+        recording,
+        command,
+        __version__,
+        wanted=wanted,
+        fail_on=Severity(fail_on.value),
+        early=early,
     )
 
 
@@ -452,6 +483,7 @@ def _style(*, verbose: bool, no_color: bool) -> Style:
         color=not plain,
         unicode=encoding.startswith("utf") and locale not in ("C", "POSIX"),
         verbose=verbose,
+        curve=sys.stdout.isatty() and not dumb,
     )
 
 
@@ -468,12 +500,13 @@ def _write(text: str) -> None:
 def main() -> None:
     """Run the command line: known errors give 2, anything unforeseen a traceback and 4.
 
-    Garbage is collected rarely: what a run makes, it keeps until it prints it.
+    Garbage is collected rarely: what a run makes, it keeps until it prints it. At the end nothing
+    is left to the interpreter's last collection, which would look for cycles for 40 ms.
     """
     gc.set_threshold(50_000, 20, 20)
-    if _for_nagios(sys.argv[1:]):
-        sys.exit(_as_plugin())
     try:
+        if _for_nagios(sys.argv[1:]):
+            sys.exit(_as_plugin())
         app()
     except MlxdiagError as error:
         sys.stderr.write(f"mlxdiag: {error}\n")
@@ -483,6 +516,8 @@ def main() -> None:
     except Exception:  # noqa: BLE001  # the boundary: nothing else may look like a verdict
         traceback.print_exc()
         sys.exit(4)
+    finally:
+        gc.freeze()
 
 
 def _for_nagios(words: Sequence[str]) -> bool:

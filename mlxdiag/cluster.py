@@ -8,7 +8,7 @@ from functools import cached_property
 
 from mlxdiag import topology as topologies
 from mlxdiag.capture import Captures
-from mlxdiag.inventory import Inventory
+from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ports import thunderbolt5
 from mlxdiag.readings import HostFacts, read
 from mlxdiag.topology import Topology
@@ -28,7 +28,8 @@ class Cluster:
 
     @cached_property
     def _generation(self) -> Mapping[str, bool | None]:
-        return {facts.host.name: thunderbolt5(facts) for facts in self.facts}
+        ports = self.topology.ports
+        return {f.host.name: thunderbolt5(f, ports[f.host.name]) for f in self.facts}
 
     def of(self, host: str) -> HostFacts:
         """Return the facts of one host by name."""
@@ -39,7 +40,17 @@ class Cluster:
         return self._generation[host]
 
 
-def build(inventory: Inventory, hosts: Mapping[str, Captures]) -> Cluster:
-    """Read what every host said and join it."""
-    facts = tuple(read(host, hosts.get(host.name, {})) for host in inventory.hosts)
+def build(
+    inventory: Inventory, hosts: Mapping[str, Captures], early: Mapping[str, HostFacts] = {}
+) -> Cluster:
+    """Read what every host said and join it; `early` are facts that were read before."""
+    facts = tuple(_facts(host, hosts.get(host.name, {}), early) for host in inventory.hosts)
     return Cluster(inventory, facts, topologies.build(facts))
+
+
+def _facts(host: Host, captures: Captures, early: Mapping[str, HostFacts]) -> HostFacts:
+    """Take early facts only where they are of this host and these captures."""
+    facts = early.get(host.name)
+    if facts is not None and facts.captures is captures and facts.host is host:
+        return facts
+    return read(host, captures)

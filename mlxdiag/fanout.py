@@ -6,10 +6,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from mlxdiag.capture import ACCESS, Capture, Outcome
+from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
 from mlxdiag.transport import shell
 from mlxdiag.transport.local import LocalTransport
 
@@ -54,9 +54,10 @@ async def gather(
     fanout: int = FANOUT,
     transport_for: Callable[[Host], Transport] | None = None,
     on_state: Callable[[str, State], None] = lambda _name, _state: None,
+    on_host: Callable[[Host, Captures], None] = lambda _host, _captures: None,
     stop: asyncio.Event | None = None,
 ) -> dict[str, dict[str, Capture]]:
-    """Collect from all hosts, keyed by host name.
+    """Collect from all hosts, keyed by host name; `on_host` gets each host's as soon as it is done.
 
     Setting `stop`, or cancelling the task, ends the run early: connections are closed, so that
     nothing stays on any host, what was captured is kept, and the rest is INTERRUPTED. A cancelled
@@ -65,11 +66,9 @@ async def gather(
     choose, places = transport_for or transport_choice(), asyncio.Semaphore(fanout)
     start = time.monotonic()
     runs = [_Run(host, commands, {}, lambda: time.monotonic() - start, on_state) for host in hosts]
-    tasks = [asyncio.ensure_future(run.go(choose, places)) for run in runs]
+    tasks = [asyncio.ensure_future(run.go(choose, places, on_host)) for run in runs]
     await _until_done(tasks, stop)
-    for run in runs:
-        run.fill()
-    return {run.host.name: run.in_order() for run in runs}
+    return {run.host.name: run.whole for run in runs}
 
 
 async def _until_done(tasks: Sequence[asyncio.Future[None]], stop: asyncio.Event | None) -> None:
@@ -98,19 +97,32 @@ class _Run:
     clock: Callable[[], float]
     on_state: Callable[[str, State], None]
 
-    async def go(self, choose: Callable[[Host], Transport], places: asyncio.Semaphore) -> None:
+    async def go(
+        self,
+        choose: Callable[[Host], Transport],
+        places: asyncio.Semaphore,
+        on_host: Callable[[Host, Captures], None],
+    ) -> None:
         async with places:
             self.on_state(self.host.name, State.CONNECTING)
             watched = _Watched(self)
             await choose(self.host).collect(self.host, self.commands, watched, self.clock)
             self.on_state(self.host.name, State.DONE if self.reached else State.FAILED)
+        on_host(self.host, self.whole)
 
     @property
     def reached(self) -> bool:
         access = self.captures.get(ACCESS)
         return access is not None and access.outcome is Outcome.EXITED
 
-    def fill(self) -> None:
+    @cached_property
+    def whole(self) -> dict[str, Capture]:
+        """Give access first, then the commands as they were asked; asked for once all is over."""
+        self._fill()
+        names = (ACCESS, *(command.name for command in self.commands))
+        return {name: self.captures[name] for name in names if name in self.captures}
+
+    def _fill(self) -> None:
         """Say of what did not end that it was interrupted; unreached hosts have no commands."""
         if ACCESS not in self.captures:
             self._interrupted(ACCESS, ("ssh", self.host.address))
@@ -121,11 +133,6 @@ class _Run:
 
     def _interrupted(self, name: str, argv: tuple[str, ...]) -> None:
         self.captures[name] = Capture(name, argv, Outcome.INTERRUPTED, started_s=self.clock())
-
-    def in_order(self) -> dict[str, Capture]:
-        """Give access first, then the commands as they were asked."""
-        names = (ACCESS, *(command.name for command in self.commands))
-        return {name: self.captures[name] for name in names if name in self.captures}
 
 
 class _Watched(dict[str, Capture]):

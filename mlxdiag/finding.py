@@ -67,7 +67,8 @@ class Evidence:
 
     `fix` replaces the check's own where the remedy depends on what was seen. `unknown` makes the
     finding unknown instead of failed: what was seen is that it could not be determined. `severity`
-    replaces the check's where this case weighs less.
+    replaces the check's where this case weighs less. Where a number was held to another, they are
+    `measured` (None: there is none) and `limit` in `unit`; `provisional`: nobody calibrated it.
     """
 
     source: str
@@ -76,6 +77,10 @@ class Evidence:
     fix: Fix | None = None
     unknown: bool = False
     severity: Severity | None = None
+    measured: float | None = None
+    limit: float | None = None
+    unit: str = ""
+    provisional: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlxdiag.checks.network import shared_subnet
 from mlxdiag.finding import Finding, Severity, Status
@@ -49,12 +50,12 @@ class LinkState:
     a: tuple[Finding, ...]
     b: tuple[Finding, ...]
 
-    @property
+    @cached_property
     def jaccl(self) -> Usable:
         """RDMA over this cable."""
         return _rdma((*self.a, *self.b), ends=2)
 
-    @property
+    @cached_property
     def ring(self) -> Usable:
         """TCP over this cable: two active interfaces, two addresses, one subnet."""
         down = [f for f in (*self.a, *self.b) if f.id == "network-interface-active"]

@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from mlxdiag import __version__
+from mlxdiag.capture import Captures, Command
 from mlxdiag.ending import listening
 from mlxdiag.facts import COMMANDS
 from mlxdiag.fanout import FANOUT, State, gather
-from mlxdiag.inventory import Inventory
+from mlxdiag.inventory import Host, Inventory
 from mlxdiag.recording import Recording
 
 OnState = Callable[[str, State], None]
+OnHost = Callable[[Host, Captures], None]
 
 
 def record(
     inventory: Inventory,
     *,
+    commands: Sequence[Command] = COMMANDS,
     fanout: int = FANOUT,
     timeout_s: float | None = None,
     on_state: OnState = lambda _host, _state: None,
+    on_host: OnHost = lambda _host, _captures: None,
 ) -> Recording:
     """Ask every host once; whatever ends the run, what was gathered until then is returned."""
-    return asyncio.run(_record(inventory, fanout, timeout_s, on_state))
+    return asyncio.run(_record(inventory, commands, fanout, timeout_s, on_state, on_host))
 
 
 async def _record(
-    inventory: Inventory, fanout: int, timeout_s: float | None, on_state: OnState
+    inventory: Inventory,
+    commands: Sequence[Command],
+    fanout: int,
+    timeout_s: float | None,
+    on_state: OnState,
+    on_host: OnHost,
 ) -> Recording:
     started_at, start = datetime.now(UTC), time.monotonic()
     with listening(timeout_s) as ending:
         hosts = await gather(
-            inventory.hosts, COMMANDS, fanout=fanout, on_state=on_state, stop=ending.stop
+            inventory.hosts,
+            commands,
+            fanout=fanout,
+            on_state=on_state,
+            on_host=on_host,
+            stop=ending.stop,
         )
     return Recording(
         inventory=inventory,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlxdiag.facts.ibv_devinfo import VerbsDevice, VerbsPort
@@ -109,9 +109,9 @@ def ports(facts: HostFacts) -> tuple[Port, ...]:
     )
 
 
-def thunderbolt5(facts: HostFacts) -> bool | None:
-    """Whether any receptacle of the host does Thunderbolt 5; None if that is not known."""
-    speeds = [p.max_speed_gbps for p in ports(facts) if p.max_speed_gbps]
+def thunderbolt5(facts: HostFacts, found: Iterable[Port]) -> bool | None:
+    """Whether any of a host's ports does Thunderbolt 5; None if that is not known."""
+    speeds = [p.max_speed_gbps for p in found if p.max_speed_gbps]
     model = None if isinstance(facts.sysctl, Gap) else facts.sysctl.model
     if any(speed >= TB5_GBPS for speed in speeds) or model in TB5_MODELS:
         return True

@@ -13,18 +13,19 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import inventory as inventories
 from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import InventoryError, RecordingError
 from mlxdiag.inventory import Inventory
-from mlxdiag.probe import record
-from mlxdiag.probe.plan import Plan, Refusal
-from mlxdiag.probe.said import GangRun
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.plan import Plan, Refusal
+    from mlxdiag.probe.said import GangRun
 
 FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
@@ -108,7 +109,7 @@ def loads(files: Files, source: str) -> Recording:
             tool_version=str(head["tool_version"]),
             ended=head.get("ended", "complete"),
             probes=_probes(files, source),
-            refusals=tuple(Refusal(**refused) for refused in head.get("refusals", ())),
+            refusals=_refusals(head.get("refusals", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
@@ -131,9 +132,8 @@ def _files(recording: Recording) -> dict[str, bytes]:
         ),
         "inventory.yaml": inventories.dump(recording.inventory).encode(),
     }
-    for number, (plan, run) in enumerate(recording.probes, 1):
-        for name, content in record.to_files(plan, run).items():
-            files[f"probes/{number:03d}-{plan.backend}/{name}"] = content
+    if recording.probes:
+        files |= _launches(recording)
     for host, captures in recording.hosts.items():
         files[f"{host}/manifest.json"] = _json({n: _entry(c) for n, c in captures.items()})
         for name, capture in captures.items():
@@ -144,12 +144,34 @@ def _files(recording: Recording) -> dict[str, bytes]:
     return files
 
 
+def _refusals(said: Sequence[Mapping[str, Any]]) -> tuple[Refusal, ...]:
+    if not said:
+        return ()
+    from mlxdiag.probe.plan import Refusal  # noqa: PLC0415
+
+    return tuple(Refusal(**refused) for refused in said)
+
+
+def _launches(recording: Recording) -> dict[str, bytes]:
+    from mlxdiag.probe import record  # noqa: PLC0415  # most recordings have no launches
+
+    return {
+        f"probes/{number:03d}-{plan.backend}/{name}": content
+        for number, (plan, run) in enumerate(recording.probes, 1)
+        for name, content in record.to_files(plan, run).items()
+    }
+
+
 def _probes(files: Files, source: str) -> tuple[tuple[Plan, GangRun], ...]:
     launches: dict[str, dict[str, bytes]] = {}
     for name, content in files.items():
         parts = PurePosixPath(name).parts
         if len(parts) == 3 and parts[0] == "probes":
             launches.setdefault(parts[1], {})[parts[2]] = content
+    if not launches:
+        return ()
+    from mlxdiag.probe import record  # noqa: PLC0415
+
     return tuple(
         record.from_files(launches[name], f"{source}/probes/{name}") for name in sorted(launches)
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlxdiag import checks, cluster
-from mlxdiag.checks.probes import findings as probe_findings
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
-from mlxdiag.probe.judge import Probe, judge
+from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, expected, recommend
 from mlxdiag.recording import Ended, Recording
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -129,16 +131,19 @@ def build(
     *,
     wanted: Callable[[Finding], bool] = lambda _: True,
     fail_on: Severity = Severity.ERROR,
+    early: Mapping[str, HostFacts] = {},
 ) -> Report:
     """Take a recording all the way: facts, topology, checks, ladder, recommendation."""
-    seen = cluster.build(recording.inventory, recording.hosts)
+    seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
     findings = (*findings, expected(seen, found, findings))
-    probes = tuple(judge(plan, run) for plan, run in recording.probes)
+    probes = _judged(recording)
     if command == "probe":
-        findings = probe_findings(probes, recording.refusals)
+        from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
+
+        findings = probe_findings(probes, recording.refusals, recording.inventory.expect)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -152,3 +157,11 @@ def build(
         fail_on=fail_on,
         probes=probes,
     )
+
+
+def _judged(recording: Recording) -> tuple[Probe, ...]:
+    if not recording.probes:
+        return ()
+    from mlxdiag.probe.judge import judge  # noqa: PLC0415  # most recordings have no launches
+
+    return tuple(judge(plan, run) for plan, run in recording.probes)

@@ -42,21 +42,41 @@ def search(count: int, edges: Sequence[Edge]) -> RingSearch:
 def _search(count: int, unique: tuple[Edge, ...]) -> RingSearch:
     if count <= 2:
         return RingSearch(tuple(range(count)) if count == 1 or unique else None)
-    if len(unique) < count:
+    near: list[list[int]] = [[] for _ in range(count)]
+    for a, b in unique:
+        near[a].append(b)
+        near[b].append(a)
+    degrees = set(map(len, near))
+    if min(degrees) < 2:
         return RingSearch(None)
-    import igraph  # noqa: PLC0415  # 45 ms, and only clusters of three hosts and more need it
+    if degrees == {2}:
+        order = _around(near)
+        return RingSearch(order if len(order) == count else None)
+    if degrees == {count - 1}:
+        return RingSearch(tuple(range(count)))
+    return _searched(count, unique)
+
+
+def _searched(count: int, unique: tuple[Edge, ...]) -> RingSearch:
+    import igraph  # noqa: PLC0415  # 45 ms, and neither a ring nor a full mesh needs it
 
     graph = igraph.Graph(n=count, edges=unique)
-    if min(graph.degree()) < 2 or not graph.is_biconnected():
+    if not graph.is_biconnected():
         return RingSearch(None)
-    if max(graph.degree()) == 2:
-        return RingSearch(_from_first(graph.dfs(0)[0]))
     try:
         with _alarm(count):
             found, order = graph.subisomorphic_lad(igraph.Graph.Ring(count), return_mapping=True)
     except _TimeIsUpError:
         return RingSearch(None, gave_up=True)
     return RingSearch(_from_first(order) if found else None)
+
+
+def _around(near: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Walk from vertex 0 to its lower neighbour and on until 0 comes again; all have two."""
+    order = [0, min(near[0])]
+    while (ahead := next(v for v in near[order[-1]] if v != order[-2])) != 0:
+        order.append(ahead)
+    return tuple(order)
 
 
 def _from_first(order: Sequence[int]) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ from tests.checks.recorded import (
     unreached,
 )
 from tests.model import CASES
-from tests.probe.logs import healthy, log, plan, ran
+from tests.probe.logs import healthy, log, mesh, plan, ran, swept
 
 IDS = [check.id for check in ALL]
 
@@ -187,6 +187,14 @@ LAUNCHES: tuple[GangRun, ...] = (
 )
 
 
+SPEEDS: tuple[dict[int, float], ...] = (
+    {4: 30.0, 16 << 20: 1000.0},
+    {4: 300.0, 16 << 20: 9000.0},
+    {8192: 30.0},
+)
+"""Microseconds by size, of two ranks: fast, slow, and not at a size that decides."""
+
+
 REFUSALS = (Refusal("jaccl", "no device", usable=False), Refusal("jaccl", "?", usable=None))
 
 
@@ -207,6 +215,10 @@ def everything() -> Iterator[Finding]:
         yield from derived(name)
     for run in LAUNCHES:
         yield from probes.findings([judge(plan(2), run)], ())
+    for speed in SPEEDS:
+        made = plan(2, "jaccl", mesh(2))
+        probe = judge(made, ran([swept(rank, speed) for rank in range(2)]))
+        yield from probes.findings([probe, probe], ())
     for refusal in REFUSALS:
         yield from probes.findings((), [refusal])
 

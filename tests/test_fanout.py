@@ -17,7 +17,7 @@ from mlxdiag.inventory import Host
 from mlxdiag.transport.local import LocalTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 COMMANDS = (Command("one", ("one",)), Command("two", ("{python}",)))
 HOSTS = [Host(f"h{n}", f"h{n}.example", python="py") for n in range(4)]
@@ -97,6 +97,24 @@ def test_states_are_told() -> None:
     )
     assert [s for n, s in told if n == "h0"] == [State.CONNECTING, State.COLLECTING, State.DONE]
     assert [s for n, s in told if n == "h1"] == [State.CONNECTING, State.FAILED]
+
+
+def test_each_host_is_handed_over_while_others_are_still_asked() -> None:
+    stop = asyncio.Event()
+    done: dict[str, Mapping[str, Capture]] = {}
+
+    def on_host(host: Host, captures: Mapping[str, Capture]) -> None:
+        done[host.name] = captures
+        if len(done) == 3:
+            stop.set()
+
+    transport = Pretend(slow=frozenset({"h1"}), dead=frozenset({"h2"}))
+    got = asyncio.run(
+        gather(HOSTS, COMMANDS, transport_for=lambda _: transport, on_host=on_host, stop=stop)
+    )
+    assert set(done) == {"h0", "h2", "h3"}
+    assert all(captures is got[name] for name, captures in done.items())
+    assert got["h1"]["one"].outcome is Outcome.INTERRUPTED
 
 
 @pytest.mark.parametrize("how", ["stop", "cancel"])

@@ -21,12 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mlxdiag import recording
+from mlxdiag import recording, report
 from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.checks import AREAS
 from mlxdiag.finding import FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import LinkState, Usable
+from mlxdiag.readings import read
 from mlxdiag.recording import Recording
 from mlxdiag.render import FORMATS
 from mlxdiag.render.cells import cell
@@ -592,3 +593,13 @@ def test_no_mixture_of_answers_breaks_a_report_or_proves_what_nobody_said(
     unsaid = any(source in SPOILT for said in mixture.values() for source in said.values())
     if unsaid and expect.backend not in ("ring", "mpi"):
         assert report.verdict != "pass"
+
+
+def test_facts_that_were_read_early_are_taken_and_those_of_other_bytes_are_not() -> None:
+    told = recorded("incident")
+    early = {host.name: read(host, told.hosts[host.name]) for host in told.inventory.hosts}
+    taken = report.build(told, "ports", "0.1.0", early=early)
+    assert all(facts is early[facts.host.name] for facts in taken.cluster.facts)
+    assert document(taken) == document(reported("incident"))
+    other = printing(told, "macstudio1", "rdma_ctl", b"disabled\n")
+    assert document(report.build(other, "ports", "0.1.0", early=early)) == document(built(other))

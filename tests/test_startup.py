@@ -35,6 +35,17 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 
 
+def test_nothing_is_left_to_collect_at_the_end() -> None:
+    text = (
+        "import atexit, gc, mlxdiag.cli;"
+        "atexit.register(lambda: print(gc.get_count()[0] < gc.get_freeze_count()));"
+        "mlxdiag.cli.main()"
+    )
+    argv = [sys.executable, "-c", text, "--version"]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.endswith("True\n")
+
+
 PLAIN = ("json", "short", "junit", "markdown", "github", "prometheus", "nagios", "dot")
 
 
@@ -51,6 +62,16 @@ def test_a_table_imports_no_ssh_and_no_other_format() -> None:
 
 def test_only_the_page_imports_what_fills_it() -> None:
     assert "jinja2" in imported("demo", "-f", "html", "-o", os.devnull)
+
+
+def test_a_ring_and_a_full_mesh_need_no_graph_library() -> None:
+    text = (
+        "import sys; from mlxdiag.ringsearch import search;"
+        "assert search(4, [(0, 2), (2, 1), (1, 3), (3, 0)]).order == (0, 2, 1, 3);"
+        "assert search(3, [(0, 1), (0, 2), (1, 2)]).order == (0, 1, 2);"
+        "assert 'igraph' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", text], check=True, cwd=ROOT)
 
 
 def test_the_set_up_can_be_read_by_old_pythons() -> None:

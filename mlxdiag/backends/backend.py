@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlxdiag.cluster import Cluster
 from mlxdiag.inventory import Host
@@ -18,11 +18,17 @@ from mlxdiag.topology import Link
 
 @dataclass(frozen=True)
 class Site:
-    """What is known of the cluster before anything is launched."""
+    """What is known of the cluster before anything is launched.
+
+    `force` takes for RDMA what is not proven as well. `beside` has per host the MLX processes that
+    run there, None where it could not say; a host that was not asked is not in it.
+    """
 
     cluster: Cluster
     states: tuple[LinkState, ...]
     recommendation: Recommendation
+    force: bool = False
+    beside: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def choice(self, backend: str) -> Choice | None:
         """Return what the facts say of a backend; None where no facts speak about it."""
@@ -32,6 +38,18 @@ class Site:
     def between(self, a: str, b: str) -> tuple[LinkState, ...]:
         """List the cables between two hosts, in the order of the topology."""
         return tuple(s for s in self.states if set(s.link.hosts) == {a, b})
+
+    def rdma(self, a: str, b: str) -> tuple[Link, ...]:
+        """List the cables between two hosts that RDMA may use: the proven ones, if there are any.
+
+        With `force`, where none is proven, all that have a device at both ends.
+        """
+        states = self.between(a, b)
+        proven = tuple(s.link for s in states if s.jaccl.usable)
+        if proven or not self.force:
+            return proven
+        known = (s.link for s in states)
+        return tuple(link for link in known if all(isinstance(e.device, str) for e in link.ends))
 
 
 @dataclass(frozen=True)
@@ -45,11 +63,17 @@ class Layout:
 
 @dataclass(frozen=True)
 class Word:
-    """A message of MLX: `echo` if it tells of another rank's end, and what it means."""
+    """A message of MLX, or a text of the judge, and what it means.
+
+    `echo`: it tells of another rank's end. `device`: it is about RDMA devices of the rank that says
+    it. `first`: it says that rank 0 was not there to be connected to.
+    """
 
     pattern: re.Pattern[str]
     means: str
     echo: bool = False
+    device: bool = False
+    first: bool = False
 
 
 Lay = Callable[[Site, Sequence[str], int, int], Layout | Refusal]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from mlxdiag.checks import access, cabling, gid, hardware, network, rdma, versions
@@ -59,16 +58,16 @@ Found = Mapping[Key, Finding]
 
 def run(cluster: Cluster) -> tuple[Finding, ...]:
     """Ask every check about each of its subjects; nothing a check raises is lost."""
-    subjects = _subjects(cluster)
+    things = _things(cluster)
+    subjects = {per: [(thing, _subject(thing)) for thing in things[per]] for per in things}
     found: dict[Key, Finding] = {}
     for check in CHECKS:
-        for thing in subjects[check.per]:
-            finding = _ask(check, cluster, thing, found)
-            found[_key(check.id, finding.subject)] = finding
+        for thing, subject in subjects[check.per]:
+            found[_key(check.id, subject)] = _ask(check, cluster, thing, subject, found)
     return tuple(found.values())
 
 
-def _subjects(cluster: Cluster) -> Mapping[str, list[Any]]:
+def _things(cluster: Cluster) -> Mapping[str, list[Any]]:
     links = cluster.topology.links
     ends = {(p.host, p.receptacle): End(link, p) for link in links for p in link.ends}
     ports = [p for group in cluster.topology.ports.values() for p in group]
@@ -81,37 +80,27 @@ def _subjects(cluster: Cluster) -> Mapping[str, list[Any]]:
     }
 
 
-def _ask(check: Check[Any], cluster: Cluster, thing: object, found: Found) -> Finding:
-    finding, silent = _answer(check, cluster, thing)
-    return replace(
-        finding,
-        blocked_by=_cause(finding, found) or _silence(silent, found),
-        lowered=_lowered(check, cluster) or getattr(finding.evidence, "severity", None),
-    )
-
-
-def _answer(
-    check: Check[Any], cluster: Cluster, thing: object
-) -> tuple[Finding, MissingFact | None]:
-    """Ask once; beside the finding, return the missing fact that made it unknown."""
-    subject = _subject(thing)
+def _ask(
+    check: Check[Any], cluster: Cluster, thing: object, subject: Subject, found: Found
+) -> Finding:
+    lowered = _lowered(check, cluster)
     try:
         evidence = check.ask(cluster, thing)
     except SkipCheck as skip:
-        return Finding(check, subject, Status.SKIP, reason=str(skip)), None
+        return Finding(check, subject, Status.SKIP, reason=str(skip), lowered=lowered)
     except MissingFact as gap:
         said = Evidence(gap.source, gap.reason, check.title)
-        return Finding(check, subject, Status.UNKNOWN, said), gap
+        cause = _cause(check, subject, Status.UNKNOWN, found) or _silence(gap, found)
+        return Finding(check, subject, Status.UNKNOWN, said, "", cause, lowered)
     if evidence is None:
-        return Finding(check, subject, Status.PASS), None
+        return Finding(check, subject, Status.PASS, lowered=lowered)
     status = Status.UNKNOWN if evidence.unknown else Status.FAIL
-    return Finding(check, subject, status, evidence), None
+    cause = _cause(check, subject, status, found)
+    return Finding(check, subject, status, evidence, "", cause, lowered or evidence.severity)
 
 
-def _silence(gap: MissingFact | None, found: Found) -> Finding | None:
+def _silence(gap: MissingFact, found: Found) -> Finding | None:
     """Trace a missing fact to its host: it was not reached, or a command of it did not answer."""
-    if gap is None:
-        return None
     ids = ["access-reachable", "access-answers"]
     if gap.source == "mlx_runtime":
         ids[1:] = ["versions-mlx-present", "access-answers"]
@@ -151,16 +140,14 @@ def _key(id: str, subject: Subject) -> Key:  # noqa: A002
     return (id, subject.host, subject.receptacle, *where)
 
 
-def _cause(finding: Finding, found: Found) -> Finding | None:
+def _cause(check: Check[Any], subject: Subject, status: Status, found: Found) -> Finding | None:
     """Find the first of what the check needs that is not as it should be.
 
     A failure follows from a failure only: that something is unknown does not explain it.
     """
-    if finding.status not in (Status.FAIL, Status.UNKNOWN):
-        return None
-    enough = {Status.FAIL, finding.status}
-    for need in finding.check.needs:
-        for key in _places(need, finding.subject):
+    enough = {Status.FAIL, status}
+    for need in check.needs:
+        for key in _places(need, subject):
             cause = found.get(key)
             if cause is not None and cause.status in enough:
                 return cause

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mlxdiag.checks import speed
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
+from mlxdiag.inventory import Expect
 from mlxdiag.probe.judge import Probe
 from mlxdiag.probe.plan import Refusal
 
@@ -48,18 +50,23 @@ ALLOWED: Check[Probe] = Check(
     (),
     _asked_elsewhere,
 )
-CHECKS = (ALLOWED, COLLECTIVE, LEFT)
+EXPECT = Expect()
+CHECKS = (ALLOWED, COLLECTIVE, LEFT, *speed.CHECKS)
 
 
-def findings(probes: Sequence[Probe], refusals: Iterable[Refusal]) -> tuple[Finding, ...]:
+def findings(
+    probes: Sequence[Probe], refusals: Iterable[Refusal], expect: Expect = EXPECT
+) -> tuple[Finding, ...]:
     """Judge every launch: did the collectives work, is the place clean; and what was refused.
+
+    The numbers of all launches of a backend are held to what is expected of it.
 
     Where something was launched, a backend that the hosts cannot have is passed over.
     """
     refused = (_refused(refusal, others=bool(probes)) for refusal in refusals)
     ask = (_allowed, _collective, _left)
     found = (about(probe) for probe in probes for about in ask)
-    return (*refused, *found)
+    return (*refused, *found, *speed.findings(probes, expect))
 
 
 def _allowed(probe: Probe) -> Finding:

@@ -142,12 +142,13 @@ def _lines(out: bytes) -> Iterator[tuple[str, str]]:
     """Give key and value of each line; only `hca_id` and known complaints are not indented."""
     for raw in out.decode("utf-8", "replace").split("\n"):
         line = raw.strip()
-        if not line or _COMPLAINT.match(raw):
+        indented = raw[:1] in (" ", "\t")
+        if not line or (not indented and _COMPLAINT.match(raw)):
             continue
         key, _, value = line.partition(":")
-        if (raw[0] not in " \t") != (key == "hca_id"):
+        if indented == (key == "hca_id"):
             raise ParseError(f"not a line of ibv_devinfo: {raw[:80]!r}")
-        yield key, value.strip()
+        yield key, value.lstrip()
 
 
 def _device(lines: Lines) -> tuple[VerbsDevice, int]:
@@ -156,7 +157,7 @@ def _device(lines: Lines) -> tuple[VerbsDevice, int]:
     head = dict(lines[: starts[0]] if starts else lines)
     if not head["hca_id"] or len(head["hca_id"].split()) != 1:
         raise ParseError(f"not a device name: {head['hca_id'][:80]!r}")
-    if any(key == "state" or key.startswith("GID") for key in head):
+    if "state" in head or [key for key in head if key.startswith("GID")]:
         raise ParseError(f"{head['hca_id']} has a state or a GID outside of a port")
     ends = [*starts, len(lines)][1:]
     device = VerbsDevice(

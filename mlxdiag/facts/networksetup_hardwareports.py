@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
@@ -32,7 +33,7 @@ class HardwarePorts:
 
     ports: tuple[HardwarePort, ...]
 
-    @property
+    @cached_property
     def thunderbolt(self) -> dict[int, str]:
         """Map receptacle to interface; `Thunderbolt Bridge` and `Ethernet Slot` are neither."""
         named = ((_THUNDERBOLT.fullmatch(port.name), port.device) for port in self.ports)

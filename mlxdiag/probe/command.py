@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 
 from mlxdiag import checks, cluster, live
@@ -15,9 +16,10 @@ from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import choose
+from mlxdiag.probe import attempts, choose, neighbours, thresholds
 from mlxdiag.probe import launch as launches
-from mlxdiag.probe.plan import SIZES_OF, Plan, Refusal, Settings
+from mlxdiag.probe.plan import ELEMENT_BYTES, LAUNCHES_OF, SIZES_OF, Plan, Refusal, Settings
+from mlxdiag.probe.watch import Watch, watching
 from mlxdiag.progress import progress
 from mlxdiag.recommend import recommend
 from mlxdiag.recording import Recording
@@ -32,7 +34,7 @@ _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 class Wish:
     """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
 
-    `pairs` is `cabled`, `all` or nothing. `force` launches a fragile backend without proof.
+    `force` launches a fragile backend without proof.
     """
 
     backend: str
@@ -43,12 +45,11 @@ class Wish:
     iterations: int | None
     warmup: int
     check: bool
-    repeat: int
+    repeat: int | None
     dtype: str = "float32"
     level: str = "standard"
     soak_s: float | None = None
     connections: int = 1
-    pairs: str = ""
     force: bool = False
 
     def backends(self) -> tuple[Backend, ...]:
@@ -69,14 +70,30 @@ class Wish:
             soak_s=self.soak_s,
         )
 
+    def launches(self, *, held_to_numbers: bool = False) -> int:
+        """Decide how often each backend is launched; twice at least where a verdict hangs on it."""
+        if self.repeat is not None:
+            return self.repeat
+        if self.soak_s is not None:
+            return 1
+        return max(LAUNCHES_OF[self.level], 2 if held_to_numbers else 1)
+
     def _sweep(self) -> tuple[int, ...]:
-        first, last = _bytes(self.begin or "4"), _bytes(self.end or self.begin or "4")
+        """List sizes from -b on, as nccl-tests does: none above -e, each of whole elements."""
+        element = ELEMENT_BYTES[self.dtype]
+        first = _bytes("-b", self.begin or "4")
+        last = _bytes("-e", self.end or self.begin or "4")
         if first > last:
-            raise InventoryError(f"-b {self.begin} is larger than -e {self.end}")
+            at_least = f"-b {self.begin or '4'} is larger than -e {self.end or self.begin}"
+            raise InventoryError(f"{at_least}; -b is the smallest size, -e the largest")
+        if first < element:
+            raise InventoryError(
+                f"-b {self.begin} is less than one element of {self.dtype}, {element} bytes"
+            )
         sizes = [first]
         while sizes[-1] * self.factor <= last:
             sizes.append(sizes[-1] * self.factor)
-        return tuple(sizes)
+        return tuple(dict.fromkeys(size // element * element for size in sizes))
 
 
 Maker = Callable[[], Plan]
@@ -101,12 +118,14 @@ def on_this_machine(count: int, wish: Wish) -> Plans:
     tries: list[tuple[int, Try]] = [
         (count, partial(_on_machine, backend, count, host, settings)) for backend in wish.backends()
     ]
-    return _plans(Inventory("local", (host,)), tries, wish.repeat, None)
+    return _plans(Inventory("local", (host,)), tries, wish.launches(), None)
 
 
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
     """Ask the hosts first, then plan over what they said."""
     settings = wish.settings()
+    numbers = inventory.expect.thresholds
+    _check_names(numbers)
     with progress([host.name for host in inventory.hosts]) as on_state:
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
@@ -114,12 +133,34 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
     seen = cluster.build(inventory, facts.hosts)
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
-    site = Site(seen, states, recommend(seen, states, findings))
+    site = Site(seen, states, recommend(seen, states, findings), force=wish.force)
+    if any(choose.asks_company(backend, site) for backend in wish.backends()):
+        facts = _with_company(inventory, facts, timeout_s)
+        if facts.ended != "complete":
+            return Plans(inventory, (), (), facts)
+        site = replace(site, beside=neighbours.found(facts.hosts))
     tries: list[tuple[int, Try]] = [
         (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
         for backend in wish.backends()
     ]
-    return _plans(inventory, tries, wish.repeat, facts)
+    return _plans(inventory, tries, wish.launches(held_to_numbers=bool(numbers)), facts)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Refuse thresholds that no number would be compared with."""
+    for name in thresholds.unknown(names):
+        near = get_close_matches(name, thresholds.NAMES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(thresholds.UNITS)}"
+        raise InventoryError(f"expect.thresholds.{name}: no such threshold; {hint}")
+
+
+def _with_company(inventory: Inventory, facts: Recording, timeout_s: float | None) -> Recording:
+    """Ask every host once more, for the MLX jobs that run on it."""
+    left = None if timeout_s is None else max(0.0, timeout_s - facts.duration_s)
+    said = neighbours.ask(inventory, left)
+    hosts = {name: {**facts.hosts[name], **said.hosts[name]} for name in facts.hosts}
+    duration = round(facts.duration_s + said.duration_s, 3)
+    return replace(facts, hosts=hosts, duration_s=duration, ended=said.ended)
 
 
 def _on_machine(
@@ -165,8 +206,22 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
         return before
     if before is not None and timeout_s is not None:
         timeout_s = max(0.0, timeout_s - before.duration_s)
-    ran = launches.launch(plans.inventory, plans.makers, before=before, timeout_s=timeout_s)
-    return replace(ran, refusals=plans.refusals)
+    boots = attempts.boots(cluster.build(plans.inventory, before.hosts)) if before else {}
+    with watching(len(plans.makers)) as watch:
+        makers = [partial(_watched, watch, make) for make in plans.makers]
+        ran = launches.launch(
+            plans.inventory,
+            makers,
+            before=before,
+            timeout_s=timeout_s,
+            on_event=watch.hear,
+            counted=partial(attempts.counted, boots),
+        )
+    return replace(ran, refusals=(*plans.refusals, *ran.refusals))
+
+
+def _watched(watch: Watch, make: Maker) -> Plan:
+    return watch.begin(make())
 
 
 def described(plans: Plans) -> str:
@@ -185,11 +240,13 @@ def described(plans: Plans) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bytes(text: str) -> int:
+def _bytes(option: str, text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     count = int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2].upper()] if match else 0
     if not 0 < count <= MAX_BYTES:
-        raise InventoryError(f"{text!r} is not a size between 1 and {MAX_BYTES} bytes (4, 64K, 1M)")
+        raise InventoryError(
+            f"{option} {text!r} is not a size between 1 byte and 1 GiB; write 4, 64K, 1M or 1G"
+        )
     return count
 
 

@@ -10,19 +10,28 @@ come to the fewest collectives did not arrive; all at the same one means the dat
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Word
-from mlxdiag.probe.plan import Plan
-from mlxdiag.probe.said import GangRun, RankLog
+from mlxdiag.probe import linkrate
+from mlxdiag.probe.errnos import named
+from mlxdiag.probe.linkrate import Case, Rate
+from mlxdiag.probe.plan import ELEMENT_BYTES, Plan
+from mlxdiag.probe.said import Event, GangRun, RankLog
+from mlxdiag.probe.surroundings import RankHost, notes, one_machine, surroundings
 
 OWN_ENDS = ("exited", "signalled")
 """Reasons of an `exit` that are not ours: the rank's own end, or a signal to its supervisor."""
 
 ALARM = 14
 """A rank's own alarm: it was late, which says nothing about whose fault that is."""
+
+LISTEN_S = 7.0
+"""When the last try to connect to jaccl's rank 0 is made, counted from the rank's own init."""
 
 SILENT_S = 3.0
 """Without a heartbeat for so long, while others have one: frozen, or its host is gone."""
@@ -56,27 +65,67 @@ class Row:
     busbw_gb_per_s: float
     wrong: int | None
     slowest: int
+    link: Rate
+
+
+@dataclass(frozen=True)
+class SoakSize:
+    """One size of a soak: collectives that every rank compared, the longest, and whose it was."""
+
+    size: int
+    ops: int
+    worst_us: float
+    slowest: int
+
+
+@dataclass(frozen=True)
+class Soak:
+    """What a soak has done, also one that was ended early. Seconds; `ops` are those of all ranks.
+
+    `elements` and `wrong` are summed over ranks, of which each compares its own results. `gaps`
+    counts pauses, of which `longest_gap_s` is the longest.
+    """
+
+    wanted_s: float
+    seconds: float
+    ops: int
+    elements: int
+    wrong: int
+    gaps: int
+    longest_gap_s: float
+    sizes: tuple[SoakSize, ...]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One launch, judged. `rows` is empty unless every rank went all the way."""
+    """One launch, judged. `rows` is empty unless every rank went all the way.
+
+    `hosts` is in rank order; `soak` is what a soak has done, also where somebody is to blame.
+    """
 
     plan: Plan
     run: GangRun
     blame: Blame | None
     rows: tuple[Row, ...]
+    hosts: tuple[RankHost, ...] = ()
+    soak: Soak | None = None
 
     @property
     def passed(self) -> bool:
         """Whether the collectives ran, on every rank, and their results were right."""
         return self.blame is None and self.run.end == "done"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits the meaning of the numbers."""
+        return notes(self.plan, self.hosts)
+
 
 def judge(plan: Plan, run: GangRun) -> Probe:
     """Blame first; only a run that nobody spoilt has numbers."""
     blame = _blame(plan, run)
-    return Probe(plan, run, blame, () if blame else _rows(plan, run))
+    rows = () if blame else _rows(plan, run)
+    return Probe(plan, run, blame, rows, surroundings(run), _soak(plan, run))
 
 
 def _blame(plan: Plan, run: GangRun) -> Blame | None:
@@ -86,7 +135,7 @@ def _blame(plan: Plan, run: GangRun) -> Blame | None:
     if run.end == "interrupted":
         return Blame((), "interrupted")
     if run.end == "deadline":
-        return _at_deadline(run)
+        return _at_deadline(plan, run)
     if run.end == "done":
         missing = tuple(log.rank for log in run.logs if log.last("done") is None)
         return Blame(missing, "ended without a result") if missing else None
@@ -108,33 +157,69 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
         why = silent[0].lost or "no word of the kernel"
         noise = _tail("".join(silent[0].noise))
         return Blame(tuple(log.rank for log in silent), "did not start", f"{why} {noise}".strip())
-    own = [(log, text) for log in run.logs if (text := _own_error(plan, log))]
-    alarmed = [log for log, _ in own if (log.last("exit") or {}).get("signal") == ALARM]
+    own = [error for log in run.logs if (error := _own_error(plan, log))]
+    alarmed = [e for e in own if (e.log.last("exit") or {}).get("signal") == ALARM]
     if own and len(alarmed) == len(own):
-        return _at_deadline(run)
+        return _at_deadline(plan, run)
     if own:
-        log, text = min(own, key=lambda pair: _ended_at(pair[0]))
-        return Blame((log.rank,), *text)
+        return _culprit(plan, run, own)
     if (mute := _mute(run)) is not None:
         return mute
     early = tuple(log.rank for log in run.logs if log.last("done"))
     if early:
         return Blame(early, "was done before the others: it took part in fewer collectives")
+    return _echoes(plan, run)
+
+
+def _echoes(plan: Plan, run: GangRun) -> Blame:
+    """Nobody says more than that another has gone: name the first, if its place means anything."""
     ended = [log for log in run.logs if log.last("exit") or log.lost]
     first = min(ended, key=_ended_at, default=None)
+    if first is not None and first.last("fail") and _phase(first) == "init":
+        blame = Blame((), "only echoes of another's end, in init", _stderr(first))
+        return _explained(plan, blame)
     return Blame(() if first is None else (first.rank,), "ended first", _stderr(first))
 
 
-def _own_error(plan: Plan, log: RankLog) -> tuple[str, str] | None:
+@dataclass(frozen=True)
+class _Own:
+    """How a rank failed by itself, and the message in it if it is a known one."""
+
+    log: RankLog
+    text: str
+    word: Word | None = None
+
+
+def _culprit(plan: Plan, run: GangRun, own: Sequence[_Own]) -> Blame:
+    """Choose the first; that rank 0 was not there counts only where nothing else is said."""
+    first = min(own, key=lambda e: (bool(e.word and e.word.first), _ended_at(e.log)))
+    blame = _explained(plan, Blame((first.log.rank,), first.text, _stderr(first.log)))
+    if not (first.word and first.word.first):
+        return blame
+    blame = replace(blame, evidence=_lines(_coordinator(plan), blame.evidence))
+    zero = run.logs[0]
+    came, tried = _entered(zero, "init"), _entered(first.log, "init")
+    if came is None:
+        return replace(blame, ranks=(0,), text=f"was not there for the others: in {_phase(zero)}")
+    if tried is not None and came - tried > LISTEN_S:
+        late = f"came to init {came - tried:.0f} s after rank {first.log.rank}: too late for it"
+        return replace(blame, ranks=(0,), text=late)
+    if len(own) == len(run.logs) - 1 > 1:
+        return replace(blame, ranks=(0,), text="listens, and no other rank reaches it")
+    return replace(blame, ranks=tuple(e.log.rank for e in own))
+
+
+def _own_error(plan: Plan, log: RankLog) -> _Own | None:
     """Say how a rank failed by itself; None if it did not, or only echoes another's end."""
     if log.lost:
-        return f"was lost: {log.lost}", _stderr(log)
+        return _Own(log, f"was lost: {log.lost}")
     failed = log.last("fail")
     if failed is not None:
-        word = BACKENDS[plan.backend].word(failed["text"])
+        said = named(failed["text"], str((log.last("mlx") or {}).get("os", "")))
+        word = BACKENDS[plan.backend].word(said)
         if failed["kind"] == "exception" and word and word.echo:
             return None
-        return f"failed in {failed['phase']}: {failed['text']}{_meaning(word)}", _stderr(log)
+        return _Own(log, f"failed in {failed['phase']}: {said}", word)
     ended = log.last("exit")
     if ended is None or ended["why"] not in OWN_ENDS or (ended["status"] == 0 and log.last("done")):
         return None
@@ -143,21 +228,52 @@ def _own_error(plan: Plan, log: RankLog) -> tuple[str, str] | None:
         if ended["signal"]
         else (f"exited with status {ended['status']}")
     )
-    return f"{how} in {_phase(log)}", _stderr(log)
+    return _Own(log, f"{how} in {_phase(log)}")
 
 
-def _meaning(word: Word | None) -> str:
-    return f" ({word.means})" if word else ""
+def _explained(plan: Plan, blame: Blame) -> Blame:
+    """Add what the backend knows of a text, and where the devices are that it is about."""
+    word = BACKENDS[plan.backend].word(blame.text)
+    if word is None:
+        return blame
+    text = f"{blame.text} ({word.means})"
+    places = _places(plan, blame.ranks[0], blame.text) if word.device and blame.ranks else []
+    if len(places) == 1:
+        return replace(blame, text=f"{text}: {places[0]}")
+    listed = _lines("at one of these:", *places) if places else ""
+    return replace(blame, text=text, evidence=_lines(listed, blame.evidence))
 
 
-def _at_deadline(run: GangRun) -> Blame:
+DEVICE = re.compile(r"\brdma_\w+")
+
+
+def _places(plan: Plan, rank: int, text: str) -> list[str]:
+    """Say where a rank's cables are: that of a device in the text, or all of the plan."""
+    found: list[tuple[str, str]] = []
+    for wire in plan.wires:
+        if rank in wire.ranks:
+            near = wire.ranks.index(rank)
+            far = plan.ranks[wire.ranks[1 - near]].host.name
+            place = f"{wire.ports[near]}, cable to {far} {wire.ports[1 - near]}"
+            found.append((wire.devices[near], place))
+    said = DEVICE.findall(text)
+    return [place for device, place in found if device in said] or [p for _, p in found]
+
+
+def _coordinator(plan: Plan) -> str:
+    address = plan.ranks[0].env.get("MLX_JACCL_COORDINATOR")
+    return f"coordinator: {address} on {plan.ranks[0].host.name}" if address else ""
+
+
+def _at_deadline(plan: Plan, run: GangRun) -> Blame:
     """Nobody failed, and somebody is missing: compare what all of them last said."""
     late = [log for log in run.logs if log.rank in run.overdue]
     for look in (_silent, _mute, _stopped, _behind, _frozen):
         if (found := look(run)) is not None:
-            return Blame(found.ranks, found.text, found.evidence or _stacks(late))
+            blame = Blame(found.ranks, found.text, found.evidence or _stacks(late))
+            return _explained(plan, blame)
     if run.phase == "init":
-        return Blame((), "all ranks wait inside init", _stacks(late))
+        return _explained(plan, _in_init(plan, run, _lines(_states(run), _stacks(late))))
     if any(_moves(log) for log in run.logs):
         return Blame((), "the ranks go on, too slowly for the deadline", _stacks(late))
     begun = {log.rank: _begun(log) for log in run.logs}
@@ -166,6 +282,38 @@ def _at_deadline(run: GangRun) -> Blame:
         guilty = tuple(rank for rank, count in begun.items() if count == least)
         return Blame(guilty, f"did not arrive at collective {least + 1}", _stacks(late))
     return Blame((), f"all ranks wait in collective {least}: no data passes", _stacks(late))
+
+
+def _in_init(plan: Plan, run: GangRun, evidence: str) -> Blame:
+    """All wait, or one computes all the time: where the backend knows of such an end."""
+    busy = [log for log in run.logs if _is_busy(log)]
+    spins = Blame(tuple(log.rank for log in busy), "computes inside init, for ever", evidence)
+    if len(busy) == 1 and BACKENDS[plan.backend].word(spins.text):
+        return spins
+    return Blame((), "all ranks wait inside init", evidence)
+
+
+def _is_busy(log: RankLog) -> bool:
+    """Whether ps counted much processor time since init: what a rank does right now says less."""
+    said, began = log.last("state"), _entered(log, "init")
+    if said is None or began is None:
+        return False
+    waited_s: float = said["at"] - began
+    return _cpu_s(str(said.get("cpu", ""))) > BUSY_SHARE * waited_s
+
+
+def _cpu_s(column: str) -> float:
+    """Read ps' TIME in seconds: 1:02.50 (macOS), 00:01:02 or 1-00:01:02 (Linux); 0 if neither."""
+    match = CPU_TIME.fullmatch(column)
+    if match is None:
+        return 0.0
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+CPU_TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+BUSY_SHARE = 0.2
+"""Of the time in init: a rank that spins takes all that its host has left, one that waits none."""
 
 
 def _silent(run: GangRun) -> Blame | None:
@@ -223,7 +371,16 @@ def _state(log: RankLog) -> str:
     return str((log.last("state") or {}).get("stat", ""))
 
 
-PHASES = ("spawn", "import", "init", "identity", "check", "measure", "done")
+def _states(run: GangRun) -> str:
+    found = [f"rank {log.rank} {stat}" for log in run.logs if (stat := _state(log))]
+    return f"ps: {', '.join(found)}" if found else ""
+
+
+def _lines(*texts: str) -> str:
+    return "\n".join(filter(None, texts))
+
+
+PHASES = ("spawn", "import", "init", "identity", "check", "measure", "soak", "done")
 
 
 def _heard(log: RankLog) -> float:
@@ -247,6 +404,12 @@ def _phase(log: RankLog) -> str:
         return "done"
     event = log.last("phase")
     return str(event["phase"]) if event else "spawn"
+
+
+def _entered(log: RankLog, phase: str) -> float | None:
+    """Seconds of the run at which it came to a phase."""
+    found = (e["at"] for e in log.events if e["ev"] == "phase" and e["phase"] == phase)
+    return next(found, None)
 
 
 def _ended_at(log: RankLog) -> float:
@@ -276,16 +439,19 @@ def _rows(plan: Plan, run: GangRun) -> tuple[Row, ...]:
                 by_size.setdefault(event["size"], []).append((log.rank, event["ns"]))
     checked = all(log.last("checked") for log in run.logs)
     complete = {size: found for size, found in by_size.items() if len(found) == len(plan.ranks)}
-    return tuple(_row(plan, size, found, checked) for size, found in sorted(complete.items()))
+    return tuple(_row(plan, run, size, found, checked) for size, found in sorted(complete.items()))
 
 
-def _row(plan: Plan, size: int, found: list[tuple[int, list[int]]], checked: bool) -> Row:
+def _row(
+    plan: Plan, run: GangRun, size: int, found: list[tuple[int, list[int]]], checked: bool
+) -> Row:
     rank, samples = max(found, key=lambda pair: quantile(pair[1], 0.5))
     p50 = quantile(samples, 0.5)
     n = len(plan.ranks)
     moved = size * n if plan.settings.op == "all_gather" else size
     factor = {"all_sum": 2 * (n - 1) / n, "all_gather": (n - 1) / n, "send": 1.0}
     algbw = moved / p50
+    busbw = algbw * factor[plan.settings.op]
     return Row(
         size=size,
         samples=len(samples),
@@ -295,10 +461,57 @@ def _row(plan: Plan, size: int, found: list[tuple[int, list[int]]], checked: boo
         p99_us=quantile(samples, 0.99) / 1000,
         max_us=max(samples) / 1000,
         algbw_gb_per_s=algbw,
-        busbw_gb_per_s=algbw * factor[plan.settings.op],
+        busbw_gb_per_s=busbw,
         wrong=0 if checked else None,
         slowest=rank,
+        link=_link(plan, run, size, algbw, busbw),
     )
+
+
+def _link(plan: Plan, run: GangRun, size: int, algbw: float, busbw: float) -> Rate:
+    chosen, shared = plan.settings, one_machine(plan)
+    if shared:
+        return Rate(None, reason=f"{shared}: there is no link")
+    cables = Counter(wire.ranks for wire in plan.wires)
+    if len(set(cables.values())) > 1:
+        return Rate(None, reason="the pairs have different numbers of cables")
+    case = Case(
+        backend=plan.backend,
+        op=chosen.op,
+        dtype=chosen.dtype,
+        element=ELEMENT_BYTES[chosen.dtype],
+        size=size,
+        ranks=len(plan.ranks),
+        versions=[host.mlx for host in surroundings(run)],
+        wires=next(iter(cables.values()), 0),
+        connections=chosen.connections,
+    )
+    return linkrate.rate(case, algbw, busbw)
+
+
+def _soak(plan: Plan, run: GangRun) -> Soak | None:
+    """Take the latest word of every rank; none where one has not come so far."""
+    said = [(log.rank, log.last("soak")) for log in run.logs]
+    found = [(rank, event) for rank, event in said if event is not None]
+    if plan.settings.soak_s is None or not found or len(found) < len(plan.ranks):
+        return None
+    sizes = sorted({int(size) for _, event in found for size in event["sizes"]})
+    return Soak(
+        wanted_s=plan.settings.soak_s,
+        seconds=min(event["seconds"] for _, event in found),
+        ops=min(event["ops"] for _, event in found),
+        elements=sum(event["elements"] for _, event in found),
+        wrong=sum(event["wrong"] for _, event in found),
+        gaps=min(event["gaps"] for _, event in found),
+        longest_gap_s=max(event["longest_gap_s"] for _, event in found),
+        sizes=tuple(_soak_size(size, found) for size in sizes),
+    )
+
+
+def _soak_size(size: int, found: Sequence[tuple[int, Event]]) -> SoakSize:
+    counts = [(rank, event["sizes"].get(str(size), (0, 0))) for rank, event in found]
+    rank, (_, worst_ns) = max(counts, key=lambda pair: pair[1][1])
+    return SoakSize(size, min(ops for _, (ops, _) in counts), worst_ns / 1000, rank)
 
 
 def quantile(samples: Sequence[int], share: float) -> int:

@@ -37,6 +37,14 @@ SLICE = 1 << 20
 PLANES = 3
 """Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
 
+SHORT_GAP_S = 0.5
+LONG_GAP_S = 61.0
+LONG_GAP_EVERY_S = 120.0
+"""A soak's pauses: links were seen to fail after an idle minute (mlx issue 4319)."""
+BURST = 32
+BURST_BYTES = 64 << 20
+"""A soak's collectives back to back: so many, of so many bytes, before their results are read."""
+
 mx: Any = None
 """mlx.core, once this process is a rank that has imported it."""
 
@@ -116,11 +124,13 @@ def supervise(source: bytes) -> None:
             python=platform.python_version(),
             executable=sys.executable,
             load=os.getloadavg()[0],
+            cores=os.cpu_count(),
+            fast_synch=os.environ.get("MLX_METAL_FAST_SYNCH"),
             node=platform.node(),
         )
         why = relay(child, events, pipes, wake, mouth)
         if why != "exited":
-            mouth.tell("state", stat=state(child.pid))
+            mouth.tell("state", stat=state(child.pid), cpu=ask_ps("time=", child.pid))
     finally:
         left = end(child)
     for fd in pipes:
@@ -262,17 +272,22 @@ class Rank:
         self.phase = "import"
         self.begun = 0
         self.seq = 0
+        self.writing = threading.Lock()
 
     def tell(self, event: str, **more: object) -> None:
-        """Write one event as one line."""
-        write_all(
-            self.events, json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n"
-        )
+        """Write one event as one line; a long one is not torn by a heartbeat."""
+        line = json.dumps(dict(more, ev=event, rank=self.job["rank"])).encode() + b"\n"
+        with self.writing:
+            write_all(self.events, line)
 
-    def enter(self, phase: str, **more: object) -> None:
+    def deadline(self, phase: str) -> float:
+        """Seconds that a phase may take; of a soak, that one collective may take."""
+        return float(self.job["deadlines"].get(phase, self.job["deadlines"]["measure"]))
+
+    def enter(self, phase: str, *, longer_s: float = 0.0, **more: object) -> None:
         """Announce a phase before it begins, and give it its deadline."""
         self.phase = phase
-        seconds = self.job["deadlines"].get(phase, self.job["deadlines"]["measure"])
+        seconds = self.deadline(phase) + longer_s
         self.tell("phase", phase=phase, deadline_s=seconds, **more)
         faulthandler.cancel_dump_traceback_later()
         faulthandler.dump_traceback_later(max(0.5, seconds - 0.5))
@@ -315,8 +330,11 @@ def rank_main(job: Job, events: int) -> None:
         in_identity(rank, group)
         if job["check"]:
             in_check(rank, group)
-        for size in job["sizes"]:
-            in_measure(rank, group, size)
+        if job["soak_s"]:
+            in_soak(rank, group)
+        else:
+            for size in job["sizes"]:
+                in_measure(rank, group, size)
         signal.setitimer(signal.ITIMER_REAL, 0)
         rank.phase = "done"
         rank.tell("done", begun=rank.begun, seq=rank.seq, max_rss=max_rss())
@@ -410,8 +428,10 @@ def in_check(rank: Rank, group: Any) -> None:
         checked += count
         rank.seq += 2
     check_floats(rank, group)
-    if rank.job["op"] == "send":
-        check_send(rank, group)
+    for count in SHIFTS:
+        checked += check_send(rank, group, count, "int32")
+    checked += check_send(rank, group, SHIFTS[0], rank.job["dtype"])
+    check_gather_of(rank, group, rank.job["dtype"])
     rank.tell("checked", elements=checked, wrong=0)
 
 
@@ -445,13 +465,7 @@ def blame(
     iteration: int,
 ) -> NoReturn:
     """Compare the bits of each rank at the first wrong element, where ranks do not share bits."""
-    value = got[offset].item()
-    guilty = []
-    if len(parts) <= 10:
-        for peer, part in enumerate(parts):
-            mask = 7 << (PLANES * peer)
-            if (value & mask) != (part[offset].item() & mask):
-                guilty.append(peer)
+    guilty = decoded(got[offset].item(), [part[offset].item() for part in parts])
     rank.fail(
         "wrong",
         f"{op}: {wrong} wrong elements, the first at {start + offset}",
@@ -461,6 +475,14 @@ def blame(
         guilty=guilty,
         iteration=iteration,
     )
+
+
+def decoded(value: int, parts: list[int]) -> list[int]:
+    """Name the ranks whose bits of a sum are not what they gave; nobody where bits are shared."""
+    if len(parts) > 10:
+        return []
+    masks = [7 << (PLANES * peer) for peer in range(len(parts))]
+    return [peer for peer, mask in enumerate(masks) if (value ^ parts[peer]) & mask]
 
 
 def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
@@ -512,25 +534,70 @@ def check_floats(rank: Rank, group: Any) -> None:
         rank.seq += 1
 
 
-def check_send(rank: Rank, group: Any) -> None:
-    """Shift a plane once around the ring: even ranks send first, so nobody waits for himself."""
+SHIFTS = (1, 1027, (1 << 18) + 3)
+"""Elements that go once around the ring: one, no multiple of a frame, more than a MiB."""
+
+
+def check_send(rank: Rank, group: Any, count: int, name: str) -> int:
+    """Shift a plane once around the ring; return how many elements were compared.
+
+    Even ranks send first, so nobody waits for himself. A sum stands before each change of size:
+    without it jaccl was reported to give wrong data (mlx issue 3149).
+    """
     me, size = rank.job["rank"], rank.job["size"]
     before, after = (me - 1) % size, (me + 1) % size
-    mine = plane(me, 1027, 1)
-    like = mx.zeros(1027, dtype=mx.int32)
+    dtype = getattr(mx, name)
+    mine = numbers(me, count, 1, dtype)
+    like = mx.zeros(count, dtype=dtype)
+    mx.eval(mine, like)
+    rank.begun += 1
+    mx.eval(mx.distributed.all_sum(mx.ones(1, dtype=mx.int32), group=group))
     rank.begun += 1
     got = exchange(group, mine, like, before, after, first=me % 2 == 0)
-    unequal = got != plane(before, 1027, 1)
+    unequal = got != numbers(before, count, 1, dtype)
     wrong = mx.sum(unequal).item()
     if wrong:
         rank.fail(
             "wrong",
-            f"recv from rank {before}: {wrong} wrong elements",
+            f"recv of {name} from rank {before}: {wrong} wrong elements",
             op="send",
             wrong=wrong,
             offset=mx.argmax(unequal).item(),
             guilty=[before],
+            dtype=name,
         )
+    rank.seq += 2
+    return count
+
+
+def numbers(rank: int, count: int, iteration: int, dtype: Any) -> Any:
+    """A rank's plane; in floats, which have not its bits, whole numbers that are exact in all."""
+    if dtype == mx.int32:
+        return plane(rank, count, iteration)
+    index = mx.arange(count, dtype=mx.int32)
+    return ((index + 5 * iteration + 3 * rank) % 127 + 1).astype(dtype)
+
+
+def check_gather_of(rank: Rank, group: Any, name: str) -> None:
+    """Gather the dtype that is timed; every block must be its rank's own."""
+    count, dtype = 1027, getattr(mx, name)
+    rank.begun += 1
+    everything = mx.distributed.all_gather(numbers(rank.job["rank"], count, 2, dtype), group=group)
+    mx.eval(everything)
+    for peer in range(group.size()):
+        unequal = everything[peer * count : (peer + 1) * count] != numbers(peer, count, 2, dtype)
+        wrong = mx.sum(unequal).item()
+        if wrong:
+            rank.fail(
+                "wrong",
+                f"all_gather of {name}: {wrong} wrong elements of rank {peer}",
+                op="all_gather",
+                wrong=wrong,
+                offset=mx.argmax(unequal).item(),
+                guilty=[peer],
+                dtype=name,
+            )
+    rank.seq += 1
 
 
 def exchange(group: Any, mine: Any, like: Any, before: int, after: int, *, first: bool) -> Any:
@@ -597,3 +664,214 @@ def send_step(rank: Rank, group: Any, count: int, dtype: Any) -> Step:
 
 
 OPS = {"all_sum": all_sum_step, "all_gather": all_gather_step, "send": send_step}
+
+
+# --- soak ------------------------------------------------------------------------------------
+
+
+class Pattern:
+    """The planes of `plane` for many counts and iterations, cut out of two arrays made once."""
+
+    def __init__(self, ranks: int, longest: int) -> None:
+        """Make the ramp that every plane is a shift of, and the sum of all planes."""
+        self.ranks = ranks
+        self.ramp = mx.arange(longest + 7, dtype=mx.int32) % 7 + 1
+        self.sum = mx.zeros(longest + 7, dtype=mx.int32)
+        for rank in range(ranks):
+            self.sum = self.sum + plane(rank, longest + 7, 0)
+        mx.eval(self.ramp, self.sum)
+
+    def of(self, rank: int, count: int, iteration: int) -> Any:
+        """`plane(rank, count, iteration)`, as a buffer of its own."""
+        start = (5 * iteration + 3 * rank) % 7
+        return self.ramp[start : start + count] << (PLANES * (rank % 10))
+
+    def total(self, count: int, iteration: int) -> Any:
+        """The sum of all ranks' planes."""
+        start = 5 * iteration % 7
+        return self.sum[start : start + count]
+
+
+class Soaking:
+    """What this rank's soak has done so far; it says so now and then, and at the end."""
+
+    def __init__(self, rank: Rank) -> None:
+        """Begin to count. `sizes` holds by bytes how many collectives, and the longest in ns."""
+        self.rank = rank
+        self.wanted_s = float(rank.job["soak_s"])
+        self.began = self.told = self.armed = self.rested = time.monotonic()
+        self.ops = self.elements = self.wrong = self.gaps = 0
+        self.longest_gap_s = 0.0
+        self.sizes: dict[int, list[int]] = {}
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    def arm(self) -> None:
+        """Give the next collective its deadline; a tenth of it may be gone already."""
+        now = time.monotonic()
+        if now - self.armed > self.rank.deadline("soak") / 10:
+            self.armed = now
+            self.rank.enter("soak")
+
+    def pause(self, seconds: float) -> None:
+        """Leave the links idle."""
+        self.rank.enter("soak", longer_s=seconds, idle_s=seconds)
+        time.sleep(seconds)
+        self.gaps += 1
+        self.longest_gap_s = max(self.longest_gap_s, seconds)
+        self.armed = time.monotonic()
+        if seconds >= LONG_GAP_S:
+            self.rested = self.armed
+        self.rank.enter("soak")
+
+    def count(self, size: int, ns: int) -> None:
+        """Take note of one collective."""
+        ops, worst = self.sizes.get(size, (0, 0))
+        self.sizes[size] = [ops + 1, max(worst, ns)]
+
+    def tell(self) -> None:
+        """Say what there is."""
+        self.told = time.monotonic()
+        self.rank.tell(
+            "soak",
+            seconds=self.elapsed(),
+            ops=self.ops,
+            elements=self.elements,
+            wrong=self.wrong,
+            gaps=self.gaps,
+            longest_gap_s=self.longest_gap_s,
+            sizes=self.sizes,
+        )
+
+
+def in_soak(rank: Rank, group: Any) -> None:
+    """Mix sizes, bursts and pauses until rank 0 says that it is over; compare every result.
+
+    Ranks that look at their own clocks stop after different collectives, and hang in the next.
+    """
+    rank.enter("soak")
+    counts = [max(1, size // 4) for size in rank.job["sizes"]]
+    pattern = Pattern(group.size(), max(counts))
+    done = Soaking(rank)
+    for turn in range(1 << 30):
+        done.arm()
+        seconds = agreed(rank, group, done, turn)
+        if seconds is None:
+            break
+        if seconds:
+            done.pause(seconds)
+        for burst in bursts(counts, turn):
+            in_burst(rank, group, pattern, done, burst)
+            if time.monotonic() - done.told > max(1.0, done.wanted_s / 100):
+                done.tell()
+    done.tell()
+
+
+def agreed(rank: Rank, group: Any, done: Soaking, turn: int) -> float | None:
+    """Share what rank 0 decides: how long to pause before this turn, or None that it is over."""
+    mine = [0, 0, 0]
+    if rank.job["rank"] == 0:
+        mine = [turn, int(done.elapsed() < done.wanted_s), int(1000 * gap(done, turn))]
+    rank.begun += 1
+    shared = mx.distributed.all_sum(mx.array(mine, dtype=mx.int32), group=group)
+    mx.eval(shared)
+    theirs, go, pause_ms = shared.tolist()
+    if theirs != turn or go not in (0, 1) or not 0 <= pause_ms <= 1000 * LONG_GAP_S:
+        rank.fail("wrong", f"turn {turn}: {[theirs, go, pause_ms]} of rank 0", op="soak", guilty=[])
+    rank.seq += 1
+    return pause_ms / 1000 if go else None
+
+
+def gap(done: Soaking, turn: int) -> float:
+    """Decide on a pause before a turn: now and then over a minute where the soak is long enough."""
+    left = done.wanted_s - done.elapsed()
+    if left >= 1.5 * LONG_GAP_S and time.monotonic() - done.rested >= LONG_GAP_EVERY_S:
+        return LONG_GAP_S
+    return SHORT_GAP_S if turn % 6 == 2 and done.gaps < 1 + done.elapsed() / 5 else 0.0
+
+
+def bursts(counts: list[int], turn: int) -> list[list[int]]:
+    """Give the counts of a turn; those of one list go back to back, then they are compared."""
+    start = turn % len(counts)
+    mixed = counts[start:] + counts[:start]
+    if turn % 3 == 0:
+        return [[count] for count in mixed]
+    if turn % 3 == 1:
+        one = counts[turn // 3 % len(counts)]
+        return [[one] * max(1, min(BURST, BURST_BYTES // (4 * one)))]
+    return [mixed[::-1]]
+
+
+def in_burst(rank: Rank, group: Any, pattern: Pattern, done: Soaking, counts: list[int]) -> None:
+    """Do collectives back to back, then compare all that came."""
+    me, op = rank.job["rank"], SOAKS[rank.job["op"]]
+    mine = [pattern.of(me, count, done.ops + at) for at, count in enumerate(counts)]
+    mx.eval(mine)
+    results = []
+    for count, value in zip(counts, mine, strict=True):
+        done.arm()
+        rank.begun += 1
+        start = time.perf_counter_ns()
+        results.append(op(rank, group, value))
+        done.count(4 * count, time.perf_counter_ns() - start)
+    for count, result in zip(counts, results, strict=True):
+        done.arm()
+        compare(rank, pattern, done, count, result)
+        done.ops += 1
+        rank.seq += 1
+
+
+def soak_sum(_rank: Rank, group: Any, mine: Any) -> Any:
+    """One sum over all ranks."""
+    total = mx.distributed.all_sum(mine, group=group)
+    mx.eval(total)
+    return total
+
+
+def soak_gather(_rank: Rank, group: Any, mine: Any) -> Any:
+    """One gather of all ranks' parts."""
+    everything = mx.distributed.all_gather(mine, group=group)
+    mx.eval(everything)
+    return everything
+
+
+def soak_send(rank: Rank, group: Any, mine: Any) -> Any:
+    """One shift around the ring, with a sum before it, as in `check_send`."""
+    me, size = rank.job["rank"], rank.job["size"]
+    mx.eval(mx.distributed.all_sum(mx.ones(1, dtype=mx.int32), group=group))
+    like = mx.zeros(mine.size, dtype=mx.int32)
+    return exchange(group, mine, like, (me - 1) % size, (me + 1) % size, first=me % 2 == 0)
+
+
+SOAKS = {"all_sum": soak_sum, "all_gather": soak_gather, "send": soak_send}
+
+
+def compare(rank: Rank, pattern: Pattern, done: Soaking, count: int, result: Any) -> None:
+    """Look at every element of a result; the first that is wrong ends the soak with its rank."""
+    op, ranks = rank.job["op"], pattern.ranks
+    sent = {"all_sum": [None], "all_gather": range(ranks), "send": [(rank.job["rank"] - 1) % ranks]}
+    for place, peer in enumerate(sent[op]):
+        got = result[place * count : (place + 1) * count]
+        wanted = (
+            pattern.total(count, done.ops) if peer is None else pattern.of(peer, count, done.ops)
+        )
+        unequal = got != wanted
+        wrong = mx.sum(unequal).item()
+        done.elements += count
+        if not wrong:
+            continue
+        offset = mx.argmax(unequal).item()
+        parts = [pattern.of(r, count, done.ops)[offset].item() for r in range(ranks)]
+        done.wrong += wrong
+        done.tell()
+        rank.fail(
+            "wrong",
+            f"{op} {done.ops + 1} of the soak: {wrong} of {count} elements wrong,"
+            f" the first at {offset}",
+            op=op,
+            wrong=wrong,
+            offset=offset,
+            guilty=decoded(got[offset].item(), parts) if peer is None else [peer],
+        )

@@ -15,8 +15,12 @@ DEADLINES_S: Mapping[str, float] = {
     "identity": 10.0,
     "check": 60.0,
     "measure": 60.0,
+    "soak": 60.0,
 }
-"""Seconds per phase. Ring's init gives up by itself after 31 s (mlx ring.cpp): ours is later."""
+"""Seconds per phase; of a soak per collective, however long it is.
+
+Ring's init gives up by itself after 31 s (mlx ring.cpp): ours is later.
+"""
 
 LEASE_S = 15.0
 SIZES = (4, 1024, 32768, 65536, 1 << 20, 16 << 20)
@@ -28,6 +32,10 @@ SIZES_OF: Mapping[str, tuple[int, ...]] = {
 }
 """Per level."""
 
+LAUNCHES_OF: Mapping[str, int] = {"quick": 1, "standard": 1, "full": 3}
+"""Launches per level: a verdict that hangs on a number takes two or more."""
+
+ELEMENT_BYTES: Mapping[str, int] = {"float32": 4, "float16": 2, "bfloat16": 2, "int32": 4}
 CHECK_SIZES = (4, 12, 1024, 4096, 32768 + 4, 65536, 1 << 20, (1 << 20) + 12)
 
 
@@ -90,6 +98,8 @@ class Plan:
     """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there.
 
     `part` is `pair` for a launch of two ranks that measures one link of a larger cluster.
+    `fragile` launches are not repeated after a failure; `attempts` counts them by host since its
+    boot, this one included.
     """
 
     backend: str
@@ -102,6 +112,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))
+    fragile: bool = False
+    attempts: Mapping[str, int] = field(default_factory=dict)
 
     def job(self, rank: RankPlan) -> dict[str, Any]:
         """Build what the kernel is told."""
@@ -123,4 +135,5 @@ class Plan:
             "sizes": list(chosen.sizes),
             "iterations": {str(size): chosen.iterations_of(size) for size in chosen.sizes},
             "warmup": chosen.warmup,
+            "soak_s": chosen.soak_s,
         }

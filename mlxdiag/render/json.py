@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlxdiag.finding import Evidence, Finding, Fix, Subject
 from mlxdiag.ladder import LinkState, Usable
 from mlxdiag.ports import Port
-from mlxdiag.probe.judge import Probe
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
+from mlxdiag.topology import Cell
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 SCHEMA_VERSION = 1
 Object = dict[str, Any]
@@ -36,8 +40,7 @@ def _spread(value: object) -> str:
     return _line(value)
 
 
-def _line(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+_line = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def document(report: Report) -> Object:
@@ -57,7 +60,7 @@ def document(report: Report) -> Object:
         "exit_code": report.exit_code,
         "hosts": [_host(report, facts) for facts in report.cluster.facts],
         "links": [_link(state) for state in report.links],
-        "matrix": {"hosts": list(hosts), "devices": [list(map(_cell, row)) for row in wiring]},
+        "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [_probe(probe) for probe in report.probes],
         "recommendation": _recommendation(report),
@@ -65,8 +68,8 @@ def document(report: Report) -> Object:
     }
 
 
-def _cell(cell: str | tuple[str, ...] | None) -> str | list[str] | None:
-    return list(cell) if isinstance(cell, tuple) else cell
+def _row(row: Iterable[Cell]) -> list[object]:
+    return [list(cell) if isinstance(cell, tuple) else cell for cell in row]
 
 
 def _host(report: Report, facts: HostFacts) -> Object:
@@ -179,11 +182,15 @@ def _finding(report: Report, finding: Finding) -> Object:
 def _evidence(evidence: Evidence | None) -> Object | None:
     if evidence is None:
         return None
-    return {
+    said: Object = {
         "source": evidence.source,
         "observed": evidence.observed,
         "expected": evidence.expected,
     }
+    if evidence.limit is not None:
+        numbers = ("measured", "limit", "unit", "provisional")
+        said |= {name: getattr(evidence, name) for name in numbers}
+    return said
 
 
 def _fix(fix: Fix | None) -> Object | None:
@@ -203,7 +210,9 @@ def _probe(probe: Probe) -> Object:
         "op": chosen.op,
         "dtype": chosen.dtype,
         "ranks": [rank.host.name for rank in plan.ranks],
-        "notes": list(plan.notes),
+        "connections": chosen.connections,
+        "notes": list(probe.notes),
+        "hosts": [asdict(host) | {"scrubbed": list(host.scrubbed)} for host in probe.hosts],
         "end": probe.run.end,
         "passed": probe.passed,
         "blame": {
@@ -215,6 +224,7 @@ def _probe(probe: Probe) -> Object:
         else None,
         "left": list(probe.run.left),
         "rows": [asdict(row) for row in probe.rows],
+        "soak": asdict(probe.soak) if probe.soak else None,
         "samples": samples,
     }
 

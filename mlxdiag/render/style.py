@@ -19,18 +19,23 @@ MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "self": (" ", " "),
         "arrow": ("→", "->"),
         "rule": ("─", "-"),
+        "spread": ("±", "+-"),
     }
 )
 
 
 @dataclass(frozen=True)
 class Style:
-    """`width` in columns; `unicode` false means plain ASCII marks; `verbose` adds every port."""
+    """`width` in columns; `unicode` false means plain ASCII marks; `verbose` adds every port.
+
+    `curve` draws the bandwidth of probes: for a terminal, where a picture is looked at once.
+    """
 
     width: int = 100
     color: bool = False
     unicode: bool = True
     verbose: bool = False
+    curve: bool = False
 
     def mark(self, name: str) -> str:
         """Return the sign for a word, in what the terminal can show."""

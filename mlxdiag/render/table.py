@@ -16,7 +16,7 @@ from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
-from mlxdiag.render.probes import probes, refused
+from mlxdiag.render.probes import probes, refused, speed
 from mlxdiag.render.rows import HOST, PORT, because, of_host, of_port
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
@@ -43,7 +43,8 @@ def render(report: Report, style: Style) -> str:
     parts: list[RenderableType] = [_title(report, style)]
     if report.command == "probe":
         parts += [
-            *probes(report.probes, style),
+            *probes(report, style),
+            *speed(report, style),
             *refused(report, style),
             Text(""),
             _verdict(report, style),

@@ -133,7 +133,7 @@ class _LocalTalk:
 
 async def _start(child: _Child, program: shell.Program) -> asyncio.SubprocessTransport:
     transport, _ = await asyncio.get_running_loop().subprocess_exec(
-        lambda: child, "/bin/sh", "-c", program.text, start_new_session=True
+        lambda: child, *program.argv, start_new_session=True
     )
     return transport
 

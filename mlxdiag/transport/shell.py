@@ -40,6 +40,7 @@ GRACE_S = 2.0
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+", re.ASCII)
 _SPECIAL = frozenset(b"\"$`\\'!%")
+_IN_QUOTES = re.compile("[ -~]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,15 @@ class Program:
     patience_s: float
 
     @property
+    def argv(self) -> tuple[str, ...]:
+        """Give what is run. The last word is a double quote, which the text cannot hold as such."""
+        return ("/bin/sh", "-c", self.text, "sh", '"')
+
+    @property
     def line(self) -> str:
         """Give the command line for a login shell of any kind."""
-        return f"exec /bin/sh -c '{self.text}'"
+        shell, option, *words = self.argv
+        return " ".join(("exec", shell, option, *(f"'{word}'" for word in words)))
 
 
 def new_nonce() -> str:
@@ -71,6 +78,14 @@ def quote(value: str) -> str:
     octal = "".join(map(_octal, body.encode("utf-8", "surrogateescape")))
     octal = re.sub("^-", r"\\055", octal) if "\\" in octal else octal
     return (f'"$(printf "{octal}")"' if "\\" in octal else f'"{body}"') + tail
+
+
+def word(value: str) -> str:
+    """Make a word as `quote` does, of L and Q where that will do: sh forks to read octal."""
+    body = value.replace('"', "").replace("\n", "")
+    if body == value or not _IN_QUOTES.fullmatch(body) or _SPECIAL & set(body.encode()):
+        return quote(value)
+    return '"' + value.replace('"', "${Q}").replace("\n", "${L}") + '"'
 
 
 def interpreter(python: str | None) -> str:
@@ -98,7 +113,7 @@ def build(commands: Sequence[Command], python: str | None, nonce: str) -> Progra
     in_lanes = lanes(commands)
     patience_s = sum(c.deadline_s + 2 * GRACE_S for c in commands) + 30
     parts = [
-        f'N={nonce[:8]}""{nonce[8:]}',
+        f'N={nonce[:8]}""{nonce[8:]}; Q=$1',
         f"X={quote(busy_pattern(commands))}",
         f"T={quote(STUB)}",
         f"D={quote(XCODE_SELECT)}",
@@ -114,17 +129,17 @@ def busy_pattern(commands: Iterable[Command]) -> str:
     return "|".join(re.sub(r"[^\w-]", lambda m: f"[{m[0]}]", name) for name in sorted(names))
 
 
-# Names are short because every host is sent this. N nonce, L newline, X pattern of the exclusive
-# commands, T and D the stub and xcode-select, h the exclusive command that hung, s whether pgrep
-# was asked and b what it said, e a command's stderr. Descriptors: 3 the lane's stdout, 4 control,
-# 5 stdin. A command's process is the one child of its lane's shell: one fork each.
+# Names are short because every host is sent this. N nonce, L newline, Q double quote, X pattern of
+# the exclusive commands, T and D the stub and xcode-select, w the interpreter's file, h the
+# exclusive command that hung, s whether pgrep was asked and b what it said, e a command's stderr.
+# Descriptors: 3 the lane's stdout, 4 control, 5 stdin. A command's process is the one child of its
+# lane's shell: one fork each.
 _PROLOGUE = "; ".join(
     (
         "export LC_ALL=C",
         'PATH="${PATH:-/usr/bin}:/usr/bin:/bin:/usr/sbin:/sbin"',
         "export PATH",
-        'L=$(printf "\\012.")',
-        "L=${L%.}",
+        "L=${IFS#??}",
         "h=",
         "s=",
         "exec 3>&1 4>&2 5<&0 </dev/null 2>/dev/null",
@@ -133,7 +148,9 @@ _PROLOGUE = "; ".join(
         'run() { n=$1; shift; e=$(exec "$@" 2>&1 >&3 3>&- 4>&-); q=$?; say "$n" "$e $q"; }',
         'try() { if command -v "$2" >/dev/null; then run "$@"; else say "$1" " missing"; fi; }',
         # py NAME WORD...: only a file may be an interpreter, and not the stub without its tools
-        'py() { w=$(command -v "$2"); case $w in */*) ;; *) say "$1" " missing"; return;; esac; '
+        "py() { w=$2; case $w in */*) ;; *) set -f; IFS=:; for w in $PATH; do w=$w/$2; "
+        'if [ -f "$w" ] && [ -x "$w" ]; then break; fi; done; set +f; unset IFS;; esac; '
+        'if [ -f "$w" ] && [ -x "$w" ]; then :; else say "$1" " missing"; return; fi; '
         'if [ "$w" = "$T" ] && [ -x "$D" ]; then "$D" -p >/dev/null || '
         '{ say "$1" " stub"; return; }; fi; run "$@"; }',
         # alone NAME WORD...: not beside a verbs call that has not returned, nor after one. pgrep
@@ -177,7 +194,7 @@ def _tell(number: int, what: str) -> str:
 
 
 def _call(command: Command, python: str | None) -> str:
-    words = (interpreter(python) if word == PYTHON else quote(word) for word in command.argv)
+    words = (interpreter(python) if arg == PYTHON else word(arg) for arg in command.argv)
     how = "py" if command.argv[0] == PYTHON else "alone" if command.exclusive else "try"
     return " ".join((how, command.name, *words))
 

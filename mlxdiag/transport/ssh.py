@@ -15,7 +15,7 @@ import socket
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -156,6 +156,7 @@ class SshTransport:
         self._config: Any = [str(config)] if config else ()
         self._configuration = _Configuration(config or Path("~/.ssh/config").expanduser())
         self._trust = _Trust()
+        self._expanded = cache(_expanded)
 
     async def collect(
         self,
@@ -215,9 +216,9 @@ class SshTransport:
 
     def _way(self, host: Host) -> _Way:
         options = self._options(host)
-        files = _known_hosts_files(options)
+        files = tuple(map(self._expanded, _known_hosts_files(options)))
         wanted, strict = _key_files(host, options)
-        loaded = {path: self._trust.key(path) for path in wanted}
+        loaded = {path: self._trust.key(path) for path in map(self._expanded, wanted)}
         unusable = tuple(why for why in loaded.values() if isinstance(why, str)) if strict else ()
         keys = tuple(key for key in loaded.values() if isinstance(key, _Key))
         return _Way(options, files, self._trust.known_hosts(files), keys, unusable)
@@ -407,22 +408,22 @@ def _said(host: Host) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _known_hosts_files(options: asyncssh.SSHClientConnectionOptions) -> tuple[str, ...]:
+def _known_hosts_files(options: asyncssh.SSHClientConnectionOptions) -> list[str]:
     """Name the files; `UserKnownHostsFile none` means that nobody is known, never no check."""
     user = options.config.get("UserKnownHostsFile")
     told = options.config.get("GlobalKnownHostsFile")
     files = ["~/.ssh/known_hosts"] if user is None else cast("list[str]", user)
     shared = [GLOBAL_KNOWN_HOSTS] if told is None else cast("list[str]", told)
-    return tuple(_expanded(name) for name in (*files, *shared))
+    return [*files, *shared]
 
 
 def _key_files(host: Host, options: asyncssh.SSHClientConnectionOptions) -> tuple[list[str], bool]:
     """Name the keys to offer, and say whether somebody asked for them by name."""
     if host.identity_file:
-        return [_expanded(host.identity_file)], True
+        return [host.identity_file], True
     if configured := cast("list[str] | None", options.config.get("IdentityFile")):
-        return [_expanded(name) for name in configured], True
-    return [_expanded(f"~/.ssh/{name}") for name in DEFAULT_KEYS], False
+        return configured, True
+    return [f"~/.ssh/{name}" for name in DEFAULT_KEYS], False
 
 
 def _expanded(name: str) -> str:

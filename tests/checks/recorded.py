@@ -14,7 +14,7 @@ from mlxdiag.finding import Finding
 from mlxdiag.inventory import Expect
 from mlxdiag.recording import Recording
 from mlxdiag.report import Report
-from tests.model import CASES, inventory, outputs
+from tests.model import CASES, ModelCluster, inventory, outputs
 
 NAMES = tuple(command.name for command in COMMANDS)
 """Every command a host is asked, in the order of the program."""
@@ -25,7 +25,10 @@ GARBAGE = b"\x00\xffdyld[812]: Library not loaded: /usr/lib/librdma.dylib\n\tRea
 @cache
 def recorded(case: str) -> Recording:
     """Return the recording of a case without going over a disk."""
-    cluster = CASES[case]()
+    return recording_of(CASES[case]())
+
+
+def recording_of(cluster: ModelCluster) -> Recording:
     said = outputs(cluster)
     hosts = {
         host: {

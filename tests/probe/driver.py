@@ -1,6 +1,7 @@
 """`mlxdiag` with one signal to itself at one moment of a launch: python -m tests.probe.driver.
 
-SIGNAL MOMENT ARGUMENTS...: MOMENT is an event or a phase, of the first rank that comes to it.
+SIGNAL MOMENT ARGUMENTS...: MOMENT is an event or a phase, of the first rank that comes to it;
+`both:EVENT` is an event once two ranks have said it.
 """
 
 from __future__ import annotations
@@ -8,24 +9,37 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from functools import partial
+from typing import Any
 
 from mlxdiag import cli
 from mlxdiag.probe import launch
 from mlxdiag.probe.said import Event
+from tests.probe.world import OnEvent
 
 
 def main() -> None:
     number, moment = signal.Signals[sys.argv[1]], sys.argv[2]
     sys.argv[1:] = sys.argv[3:]
     sent: list[str] = []
+    said: set[int] = set()
 
-    def on_event(_rank: int, event: Event) -> None:
-        if moment in (event["ev"], event.get("phase")) and not sent:
+    def act(rank: int, event: Event) -> None:
+        if moment == f"both:{event['ev']}":
+            said.add(rank)
+        if (moment in (event["ev"], event.get("phase")) or len(said) == 2) and not sent:
             sent.append(moment)
             os.kill(os.getpid(), number)
 
-    launch.launch = partial(launch.launch, on_event=on_event)
+    real = launch.launch
+
+    def launched(*args: Any, on_event: OnEvent = lambda _rank, _event: None, **more: Any) -> Any:  # noqa: ANN401
+        def both(rank: int, event: Event) -> None:
+            on_event(rank, event)
+            act(rank, event)
+
+        return real(*args, on_event=both, **more)
+
+    launch.launch = launched
     cli.main()
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from mlxdiag.backends import ring
 from mlxdiag.inventory import Host
-from mlxdiag.probe.plan import Plan, Settings
+from mlxdiag.probe.plan import Plan, Settings, Wire
 from mlxdiag.probe.said import End, Event, GangRun, RankLog
 
 PHASES = ("import", "init", "identity", "check", "measure")
 HEALTHY = (1000, 2000, 3000, 4000, 5000)
 
 
-def plan(count: int, **settings: Any) -> Plan:  # noqa: ANN401
-    """Plan a ring of `count` hosts named mac0, mac1, ..."""
+def plan(count: int, backend: str = "ring", wires: Sequence[Wire] = (), **settings: Any) -> Plan:  # noqa: ANN401
+    """Plan a launch on `count` hosts named mac0, mac1, ..., as ring would lay it."""
     hosts = [Host(f"mac{n}", f"10.0.0.{n + 1}") for n in range(count)]
     addresses = [[host.address] for host in hosts]
     chosen = Settings(**{"sizes": (4,), **settings})
-    return Plan("ring", "ring", ring.ranks(hosts, addresses, 20000), "abc", chosen)
+    ranks = ring.ranks(hosts, addresses, 20000)
+    return Plan(backend, backend.partition("-")[0], ranks, "abc", chosen, tuple(wires))
+
+
+def mesh(count: int, cables: int = 1, gbps: float | None = 80.0) -> list[Wire]:
+    """Lay cables between every two ranks."""
+    pairs = combinations(range(count), 2)
+    return [Wire(pair, ("a", "b"), speed_gbps=gbps) for pair in pairs for _ in range(cables)]
 
 
 def log(rank: int, *events: Event, up_to: str = "measure", lost: str = "") -> RankLog:
@@ -35,8 +43,12 @@ def log(rank: int, *events: Event, up_to: str = "measure", lost: str = "") -> Ra
     return RankLog(rank, f"mac{rank}", said, lost=lost)
 
 
-def spawned(rank: int) -> Event:
-    return {"ev": "spawn", "pid": 100 + rank, "supervisor": 200 + rank, "at": 0.5}
+def spawned(rank: int, **more: object) -> Event:
+    return {"ev": "spawn", "pid": 100 + rank, "supervisor": 200 + rank, "at": 0.5, **more}
+
+
+def imported(version: str = "0.32.4") -> Event:
+    return {"ev": "mlx", "version": version, "os": "macOS-26.3-arm64"}
 
 
 def samples(ns: Sequence[int] = HEALTHY, size: int = 4) -> Event:
@@ -67,6 +79,20 @@ def beat(begun: int, at: float) -> Event:
 
 def healthy(rank: int, ns: Sequence[int] = HEALTHY, size: int = 4) -> RankLog:
     return log(rank, checked(), samples(ns, size), *done())
+
+
+def swept(rank: int, us_of: Mapping[int, float], version: str = "0.32.4") -> RankLog:
+    """Let a rank measure sizes, each with samples of these microseconds."""
+    measured = [samples([int(1000 * us)] * 5, size) for size, us in us_of.items()]
+    return log(rank, imported(version), checked(), *measured, *done())
+
+
+def soaked(elapsed: float = 600.0, ops: int = 100, wrong: int = 0, **more: object) -> Event:
+    counted = {"4": [ops - 10, 900_000], "1048576": [10, 7_000_000]}
+    return {
+        "ev": "soak", "seconds": elapsed, "ops": ops, "elements": 50 * ops, "wrong": wrong,
+        "gaps": 4, "longest_gap_s": 61.0, "sizes": counted, **more,
+    }  # fmt: skip
 
 
 def ran(

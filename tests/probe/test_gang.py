@@ -200,6 +200,37 @@ def test_one_flipped_element_names_its_rank_and_its_place(
     assert blame.evidence == "all_sum: 1 wrong elements, the first at 777"
 
 
+def test_one_wrong_element_of_a_send_names_who_sent_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shift around the ring is checked in every run, whatever is timed."""
+    line = "    mine = numbers(me, count, 1, dtype)\n"
+    flips = (line, line + "    mine[count // 2] = mine[count // 2] + (me == 2 and count == 1027)\n")
+    monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, flips))
+    blame = blamed(launched(plan_of(3, check=True, op="all_sum")))
+    assert blame.ranks == (2,)
+    assert blame.evidence == "recv of int32 from rank 2: 1 wrong elements"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_dtype_that_is_timed_is_checked_in_every_collective(
+    dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert launched(plan_of(2, check=True, dtype=dtype)).passed
+    line = "    index = mx.arange(count, dtype=mx.int32)\n    return ("
+    flips = (line, line + "4 * (rank == job_rank == 1) + ")
+    text = ("mx: Any = None\n", "mx: Any = None\njob_rank = -1\n")
+    own = (
+        "def check_gather_of(rank: Rank, group: Any, name: str) -> None:\n",
+        "def check_gather_of(rank: Rank, group: Any, name: str) -> None:\n"
+        "    globals()['job_rank'] = rank.job['rank']\n",
+    )
+    monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, flips, text, own))
+    blame = blamed(launched(plan_of(3, check=True, dtype=dtype)))
+    assert blame.ranks == (1,)
+    assert blame.evidence == f"all_gather of {dtype}: 1027 wrong elements of rank 1"
+
+
 # Before it can begin.
 
 

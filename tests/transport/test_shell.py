@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlxdiag.capture import Command
 from mlxdiag.facts import COMMANDS
+from mlxdiag.facts.mlx_runtime import SOURCE
 from mlxdiag.transport import shell
 
 NONCE = "z0123456789abcde"
@@ -24,31 +26,46 @@ words = st.text(
 )
 
 
+WRITERS = pytest.mark.parametrize("write", [shell.quote, shell.word])
+
+
 def echoed(word: str, login_shell: str = "sh") -> bytes:
-    """Let a shell of the host print a word that was quoted for it."""
-    text = f'L=$(printf "\\012."); L=${{L%.}}; printf "%s" {word}'
-    argv = [login_shell, "-c", f"exec /bin/sh -c '{text}'"]
+    """Let a shell of the host print a word that was written for it."""
+    text = f'Q=$1; L=${{IFS#??}}; printf "%s" {word}'
+    program = shell.Program(text, NONCE, (), 1)
+    argv = [login_shell, "-c", program.line]
     return subprocess.run(argv, capture_output=True, check=True, timeout=10).stdout
 
 
-@settings(max_examples=150, deadline=None)
-@given(words)
-def test_quoted_words_come_back_as_they_were(value: str) -> None:
-    assert echoed(shell.quote(value)) == value.encode()
+@WRITERS
+@settings(max_examples=100, deadline=None)
+@given(value=words)
+def test_written_words_come_back_as_they_were(write: Callable[[str], str], value: str) -> None:
+    assert echoed(write(value)) == value.encode()
 
 
+@WRITERS
 @settings(max_examples=300, deadline=None)
-@given(words)
-def test_quoted_words_are_safe_inside_single_quotes_of_any_shell(value: str) -> None:
-    word = shell.quote(value)
+@given(value=words)
+def test_written_words_are_safe_inside_single_quotes_of_any_shell(
+    write: Callable[[str], str], value: str
+) -> None:
+    word = write(value)
     assert not set("'!\n") & set(word)
     assert "\\\\" not in word
 
 
 @pytest.mark.parametrize("login_shell", LOGIN_SHELLS)
-@pytest.mark.parametrize("value", [NASTY, "", "-n", "-n 'x'", "\\", "a'b", "!x", "\n"])
-def test_every_login_shell_passes_words_through(login_shell: str, value: str) -> None:
-    assert echoed(shell.quote(value), login_shell) == value.encode()
+@pytest.mark.parametrize("value", [NASTY, SOURCE, "", "-n", "-n 'x'", "\\", "a'b", "!x", "\n", '"'])
+@WRITERS
+def test_every_login_shell_passes_words_through(
+    write: Callable[[str], str], login_shell: str, value: str
+) -> None:
+    assert echoed(write(value), login_shell) == value.encode()
+
+
+def test_the_hosts_own_program_is_written_without_a_process() -> None:
+    assert "$(" not in shell.word(SOURCE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""Watch: one line on stderr about the launch that is under way, while stderr is a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from mlxdiag.probe.plan import Plan
+from mlxdiag.probe.said import Event
+from mlxdiag.render.sizes import duration, size
+
+STILL_S = 3.0
+"""A rank that has not moved for so long is compared with the others."""
+
+ORDER = ("spawn", "import", "init", "identity", "check", "measure", "soak", "done")
+
+
+@dataclass
+class Place:
+    """Where a rank is, and when (seconds of a monotonic clock) it last came to another place."""
+
+    phase: str = "spawn"
+    size: int | None = None
+    begun: int = 0
+    moved: float = 0.0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What tells an earlier place from a later one."""
+        return ORDER.index(self.phase), self.begun
+
+
+@dataclass
+class Launch:
+    """One launch as it goes on: which of how many, and the place of every rank."""
+
+    plan: Plan
+    number: int
+    of: int
+    began: float
+    places: list[Place] = field(default_factory=list)
+    idle_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with every rank at the first place."""
+        self.places = [Place(moved=self.began) for _ in self.plan.ranks]
+
+    def hear(self, rank: int, event: Event, now: float) -> None:
+        """Take in what a rank said at a time."""
+        place = self.places[rank]
+        before = (place.order, place.size)
+        if event["ev"] == "phase":
+            place.phase, place.size = event["phase"], event.get("size")
+            self.idle_until = now + event.get("idle_s", 0.0)
+        elif event["ev"] == "done":
+            place.phase, place.size = "done", None
+        place.begun = max(place.begun, int(event.get("begun", 0)))
+        if (place.order, place.size) != before:
+            place.moved = now
+
+    def line(self, now: float) -> str:
+        """Say it in one line: backend, launch, phase, size, seconds, and who is behind."""
+        first = min(self.places, key=lambda place: place.order)
+        parts = [self.plan.backend, f"launch {self.number} of {self.of}", first.phase]
+        if first.size is not None:
+            parts.append(size(first.size))
+        soak_s = self.plan.settings.soak_s
+        parts.append(f"{duration(int(now - self.began))}")
+        if first.phase == "soak" and soak_s is not None:
+            parts[-1] += f" (soak of {duration(soak_s)}, {first.begun} collectives)"
+        if now < self.idle_until:
+            return "  ".join([*parts, "pause"])
+        return "  ".join([*parts, self._behind(now)]).rstrip()
+
+    def _behind(self, now: float) -> str:
+        """Name the ranks that stand still and have come less far than others."""
+        if all(now - place.moved < STILL_S for place in self.places):
+            return ""
+        least = min(place.order for place in self.places)
+        if least == max(place.order for place in self.places):
+            still = now - max(place.moved for place in self.places)
+            return f"all ranks wait, {duration(int(still))}" if still >= STILL_S else ""
+        names = [
+            f"rank {rank} ({self.plan.ranks[rank].host.name})"
+            for rank, place in enumerate(self.places)
+            if place.order == least and now - place.moved >= STILL_S
+        ]
+        return f"behind: {', '.join(names)}" if names else ""
+
+
+@dataclass
+class Watch:
+    """What the controller tells: a launch begins, a rank said something."""
+
+    of: int
+    clock: Callable[[], float] = time.monotonic
+    launch: Launch | None = None
+    number: int = 0
+
+    def begin(self, plan: Plan) -> Plan:
+        """Take note of a launch that begins now."""
+        self.number += 1
+        self.launch = Launch(plan, self.number, self.of, self.clock())
+        return plan
+
+    def hear(self, rank: int, event: Event) -> None:
+        """Take in an event of the launch at hand."""
+        if self.launch is not None:
+            self.launch.hear(rank, event, self.clock())
+
+    def line(self) -> str:
+        """The line as it is now."""
+        return self.launch.line(self.clock()) if self.launch else ""
+
+
+@contextmanager
+def watching(of: int, stream: TextIO | None = None) -> Iterator[Watch]:
+    """Show the line while the block runs, and take it away at the end; nothing in a pipe."""
+    out, watch = stream or sys.stderr, Watch(of)
+    if not out.isatty():
+        yield watch
+        return
+    from rich.console import Console  # noqa: PLC0415  # only a terminal needs it
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    def shown() -> Text:
+        return Text(watch.line(), no_wrap=True, overflow="ellipsis")
+
+    console = Console(file=out, highlight=False)
+    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=4):
+        yield watch
