@@ -89,6 +89,7 @@ def prepare(dev: bool) -> int:
     if run(str(PYTHON), "-m", "pip", "install", *options, *(tools() if dev else [])):
         say("pip could not install what mlxdiag needs; its own words are above")
         return 2
+    run(str(PYTHON), "-m", "compileall", "-q", str(ROOT / "mlxdiag"))
     STAMP.write_text(stamp("dev" if dev else "run"))
     return 0
 

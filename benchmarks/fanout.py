@@ -7,6 +7,7 @@ the tests need (docs/performance.md), and `clush` if that is to be compared.
 from __future__ import annotations
 
 import argparse
+import compileall
 import ctypes
 import json
 import os
@@ -381,6 +382,7 @@ def main() -> None:
     if min(sizes) < 3:
         parser.error("a ring has at least 3 hosts")
     _adopt_orphans()
+    compileall.compile_dir(str(HERE.parent / "mlxdiag"), quiet=1)
     repeat = asked.repeat or (3 if asked.quick else None)
     results = run_sizes(sizes, repeat)
     slow, helps = run_slow(repeat or REPEAT[4]), run_help(HELP_REPEAT)

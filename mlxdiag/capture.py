@@ -37,7 +37,8 @@ class Outcome(StrEnum):
 class Command:
     """One read-only command. Commands of a lane run one after another, lanes side by side.
 
-    `{python}` as an argument stands for the host's interpreter that has mlx. `exclusive` commands
+    `{python}` as an argument stands for the host's interpreter that has mlx: the inventory's, else
+    one that is looked for there and given two arguments, `-c` and a program. `exclusive` commands
     are not started while a process of the same name lives on the host: a verbs call that has not
     returned must not get company.
     """

@@ -71,6 +71,7 @@ class ProbeBackend(StrEnum):
     ring = "ring"
     jaccl = "jaccl"
     jaccl_ring = "jaccl-ring"
+    mpi = "mpi"
     all = "all"
 
 
@@ -247,6 +248,10 @@ def probe(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, start nothing.")] = (
         False
     ),
+    write_hostfile: Annotated[
+        Path | None,
+        typer.Option("--write-hostfile", help="Write the plan for mlx.launch to this file."),
+    ] = None,
     replay: ReplayOption = None,
     save: SaveOption = None,
     format: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.table,  # noqa: A002
@@ -258,6 +263,9 @@ def probe(
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.probe import command  # noqa: PLC0415
 
+    _check_output(write_hostfile)
+    if write_hostfile is not None and (replay is not None or backend is ProbeBackend.all):
+        raise typer.BadParameter("--write-hostfile wants one backend, and no --replay")
     if replay is not None:
         found = _replayed(replay, inventory, hosts, save)
     else:
@@ -284,9 +292,11 @@ def probe(
             plans = command.over_cluster(asked, wish, timeout)
         else:
             plans = command.on_this_machine(local, wish)
-        if dry_run:
+        if write_hostfile is not None and plans.makers:
+            _write_hostfile(write_hostfile, *command.hostfile(plans, str(write_hostfile)))
+        if dry_run and plans.makers:
             _write(command.described(plans))
-            raise typer.Exit(0 if plans.makers else 1)
+            raise typer.Exit(0)
         found = command.launch(plans, timeout)
         if save is not None:
             recording.save(found, save)
@@ -304,6 +314,19 @@ def _check_output(output: Path | None) -> None:
     """Refuse a place for the report before any host is asked."""
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise MlxdiagError(f"{output}: not a file in a folder that exists")
+
+
+def _write_hostfile(path: Path, text: str, line: str) -> None:
+    """Make the file, unless it is there and says the same; nothing of the user's is overwritten."""
+    try:
+        if not path.exists():
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+        elif path.read_bytes() != text.encode():
+            raise MlxdiagError(f"{path}: exists already and says something else")
+    except OSError as error:
+        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
+    sys.stderr.write(f"mlxdiag: {path}: {line}\n")
 
 
 def _inventory(path: Path | None, hosts: str | None) -> Inventory:
@@ -366,8 +389,9 @@ def _live(
 
 
 def _load_reader() -> None:
-    """Load what will read the answers, once the first host is at work on them."""
+    """Load what will read and show the answers, while the hosts are at work on them."""
     from mlxdiag import report  # noqa: F401, PLC0415
+    from mlxdiag.render import short  # noqa: F401, PLC0415
 
 
 def _report(

@@ -1,4 +1,4 @@
-"""MLX's hostfile, the file `mlx.launch --hostfile` reads: JSON text -> Hostfile.
+"""MLX's hostfile, the file `mlx.launch --hostfile` reads: JSON text -> Hostfile, and back.
 
 Two shapes are in use (mlx/_distributed_utils/common.py): a list of hosts, or a dict with `backend`,
 `envs` and `hosts`. What the matrix in it says is not judged here: wrong rows are findings of
@@ -70,6 +70,17 @@ def loads(text: str, source: str) -> Hostfile:
     except (ValueError, RecursionError) as error:
         raise Place(source).refuse(f"not usable as JSON: {error}") from error
     return _hostfile(document)
+
+
+def dumps(hostfile: Hostfile) -> str:
+    """Write the dict shape, a host in a line, so that `loads` gives the same again."""
+    hosts = (
+        json.dumps({"ssh": host.ssh, "ips": host.ips, "rdma": host.rdma}) for host in hostfile.hosts
+    )
+    listing = ",\n".join(f"    {host}" for host in hosts)
+    head = f'  "backend": {json.dumps(hostfile.backend or "")},\n'
+    envs = f'  "envs": {json.dumps(hostfile.envs)},\n'
+    return f'{{\n{head}{envs}  "hosts": [\n{listing}\n  ]\n}}\n'
 
 
 def quoted(text: str) -> str:

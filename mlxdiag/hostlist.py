@@ -1,9 +1,10 @@
-"""`--hosts a,b,studio[1-4]`: the text of one option -> one destination per host."""
+"""`a,b,studio[1-4]`: the text of `--hosts` -> one destination per host; names -> such a text."""
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable, Sequence
 
 from mlxdiag.errors import InventoryError
 
@@ -13,6 +14,7 @@ LIMIT = 256
 
 _ITEM = re.compile(r"(?:[^,\[\]]|\[[^\[\]]*\])+")
 _SPAN = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
+_NUMBERED = re.compile(r"(.*?)(\d+)", re.ASCII)
 
 
 def expand(spec: str) -> tuple[str, ...]:
@@ -84,3 +86,47 @@ def _too_many(item: str) -> InventoryError:
 def _refusal(item: str, what: str) -> InventoryError:
     shown = item.strip() if item.isprintable() else ascii(item)[1:-1]
     return InventoryError(": ".join(part for part in (SOURCE, shown[:80], what) if part))
+
+
+def fold(names: Iterable[str]) -> str:
+    """Spell names as node sets: runs of three and more numbers become `prefix[first-last]`."""
+    plain: list[str] = []
+    numbered: dict[tuple[str, int], list[int]] = {}
+    order: list[str | tuple[str, int]] = []
+    for name in dict.fromkeys(names):
+        match = _NUMBERED.fullmatch(name)
+        if match is None:
+            plain.append(name)
+            order.append(name)
+            continue
+        width = len(match[2]) if match[2].startswith("0") else 0
+        key = (match[1], width)
+        if key not in numbered:
+            order.append(key)
+        numbered.setdefault(key, []).append(int(match[2]))
+    spelt = (
+        [one] if isinstance(one, str) else _spell(one[0], one[1], sorted(numbered[one]))
+        for one in order
+    )
+    return ", ".join(text for texts in spelt for text in texts)
+
+
+def _spell(prefix: str, width: int, numbers: Sequence[int]) -> list[str]:
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = [
+        [f"{run[0]:0{width}d}-{run[-1]:0{width}d}"]
+        if len(run) > 2
+        else [f"{n:0{width}d}" for n in run]
+        for run in runs
+    ]
+    flat = [text for run in texts for text in run]
+    if len(flat) == 1 and "-" not in flat[0]:
+        return [prefix + flat[0]]
+    if len(numbers) > 2:
+        return [f"{prefix}[{','.join(flat)}]"]
+    return [prefix + text for text in flat]

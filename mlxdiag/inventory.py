@@ -41,7 +41,8 @@ class Host:
     """One Mac. None means not said: ssh's own configuration and defaults then decide.
 
     `address` is where ssh goes; `ip` is the IPv4 the other hosts reach it at (MLX's coordinator).
-    `python` is the interpreter that has mlx, an absolute path, `~/...` or a command name.
+    `python` is the interpreter that has mlx, an absolute path, `~/...` or a command name; where it
+    is not said, one is looked for on the host.
     """
 
     name: str

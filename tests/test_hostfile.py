@@ -153,3 +153,41 @@ def test_a_long_text_of_the_users_is_cut_and_escaped() -> None:
     assert hostfile.quoted("a\x1b[31m\n") == '"a\\u001b[31m\\n"'
     assert hostfile.quoted("a\x9b\u202e\ud800") == '"a\\u009b\\u202e\\ud800"'
     assert hostfile.quoted("Büro") == '"Büro"'
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+wires = st.none() | texts | st.lists(texts, max_size=3).map(tuple)
+entries = st.builds(
+    HostfileEntry,
+    ssh=texts,
+    ips=st.lists(texts, max_size=3).map(tuple),
+    rdma=st.lists(wires, max_size=3).map(tuple),
+)
+written = st.builds(
+    Hostfile,
+    backend=st.sampled_from([None, "ring", "jaccl", "jaccl-ring", "mpi"]),
+    envs=st.lists(texts, max_size=2).map(tuple),
+    hosts=st.lists(entries, min_size=1, max_size=3).map(tuple),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(written)
+def test_what_is_written_is_read_again(told: Hostfile) -> None:
+    assert hostfile.loads(hostfile.dumps(told), "h.json") == told
+
+
+def test_a_host_is_a_line() -> None:
+    assert (
+        hostfile.dumps(hostfile.loads(MESH, "h.json"))
+        == """\
+{
+  "backend": "jaccl",
+  "envs": ["MLX_METAL_FAST_SYNCH=1"],
+  "hosts": [
+    {"ssh": "alex@mac1", "ips": ["192.168.0.1", "10.0.0.1"], "rdma": [null, "rdma_en4"]},
+    {"ssh": "mac2", "ips": [], "rdma": [["rdma_en5", "rdma_en6"], null]}
+  ]
+}
+"""
+    )

@@ -20,14 +20,18 @@ try:
     main()
 except SystemExit:
     pass
-print("\\n" + " ".join(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+print("\\n" + " ".join(sorted(set(sys.modules) - before)))
 """
 
 
-def imported(*words: str) -> set[str]:
+def modules(*words: str) -> set[str]:
     argv = [sys.executable, "-c", SHOW, *words]
     ran = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
     return set(ran.stdout.splitlines()[-1].split())
+
+
+def imported(*words: str) -> set[str]:
+    return {name.partition(".")[0] for name in modules(*words)}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("ports", "--help"), ("--version",), ("schema",)])
@@ -52,6 +56,13 @@ PLAIN = ("json", "short", "junit", "markdown", "github", "prometheus", "nagios",
 @pytest.mark.parametrize("form", PLAIN)
 def test_a_replay_imports_no_ssh_and_no_table(form: str) -> None:
     assert imported("demo", "-f", form) & HEAVY <= {"igraph", "numpy", "yaml"}
+
+
+@pytest.mark.parametrize("form", PLAIN)
+def test_a_report_without_launches_imports_nothing_of_probes(form: str) -> None:
+    loaded = {name for name in modules("demo", "-f", form) if name.startswith("mlxdiag")}
+    assert "mlxdiag.report" in loaded
+    assert not [name for name in loaded if name.startswith(("mlxdiag.probe.", "mlxdiag.backends"))]
 
 
 def test_a_table_imports_no_ssh_and_no_other_format() -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from mlxdiag.backends import jaccl, jaccl_ring, ring
+from mlxdiag.backends import jaccl, jaccl_ring, mpi, ring
 from mlxdiag.backends.backend import Backend
 
 BACKENDS: Mapping[str, Backend] = {
-    backend.name: backend for backend in (ring.BACKEND, jaccl.BACKEND, jaccl_ring.BACKEND)
+    backend.name: backend
+    for backend in (ring.BACKEND, jaccl.BACKEND, jaccl_ring.BACKEND, mpi.BACKEND)
 }
 """By name, in the order in which `all` launches them."""

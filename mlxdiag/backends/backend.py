@@ -10,7 +10,8 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.inventory import Host
 from mlxdiag.ladder import LinkState
 from mlxdiag.ports import Port
-from mlxdiag.probe.plan import RankPlan, Refusal, Wire
+from mlxdiag.probe.plan import Plan, RankPlan, Refusal, Wire
+from mlxdiag.probe.said import GangRun
 from mlxdiag.readings import Gap
 from mlxdiag.recommend import Choice, Recommendation
 from mlxdiag.topology import Link
@@ -54,11 +55,15 @@ class Site:
 
 @dataclass(frozen=True)
 class Layout:
-    """The ranks of one launch, the cables they use, and what a reader has to know about it."""
+    """The ranks of one launch, the cables they use, and what a reader has to know about it.
+
+    `launcher` are the words of an mpirun that starts them, by its major version.
+    """
 
     ranks: tuple[RankPlan, ...]
     wires: tuple[Wire, ...] = ()
     notes: tuple[str, ...] = ()
+    launcher: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,9 @@ Lay = Callable[[Site, Sequence[str], int, int], Layout | Refusal]
 Local = Callable[[int, Host, int, int], Layout | Refusal]
 """The same for ranks of one machine: how many, which, first port, connections."""
 
+Accuse = Callable[[Plan, GangRun], tuple[tuple[int, ...], str, str] | None]
+"""A launch that ended -> ranks, what they did, evidence; where a launcher knows more than they."""
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -99,6 +107,7 @@ class Backend:
     words: tuple[Word, ...]
     deadlines_s: Mapping[str, float]
     fragile: bool = False
+    accuse: Accuse | None = None
 
     def word(self, text: str) -> Word | None:
         """Find the first known message in what a rank said."""

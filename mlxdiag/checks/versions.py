@@ -101,7 +101,7 @@ def macos_expected(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """No rank can start without it; a shell over ssh does not see your interactive PATH.
 
-    Where the inventory names no interpreter, python3 was asked: that it lacks MLX says little.
+    Where the inventory names no interpreter, one was looked for: that none was found says little.
     """
     del cluster
     named = host.host.python is not None
@@ -114,7 +114,8 @@ def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
     runtime = need(fact)
     if runtime.mlx is not None:
         return None
-    seen = f"{runtime.executable}: {runtime.error}"
+    others = "".join(f"; {each}" for each in runtime.looked)
+    seen = f"{runtime.executable}: {runtime.error}{others}"
     return Evidence("mlx_runtime", seen, "a Python with mlx", unknown=not named, severity=severity)
 
 

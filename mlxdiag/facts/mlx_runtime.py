@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlxdiag.capture import Command
@@ -43,14 +44,34 @@ try:
 except BaseException as error:
     said["error"] = type(error).__name__ + ": " + str(error)
 print(json.dumps(said), flush=True)
+sys.exit(9 if said["error"] and sys.argv[1:] else 0)
 """
 """Runs on Python 3.8 and later. Without single quotes, backslashes, braces or exclamation marks,
 so that no shell and no template on its way can change it. It sees what a launched rank would see,
-a user's own site-packages too, but nothing from the folder it happens to start in."""
+a user's own site-packages too, but nothing from the folder it happens to start in. With a word
+behind it (`transport.pythons`) it exits 9 where it cannot import mlx."""
 
 COMMAND = Command("mlx_runtime", ("{python}", "-c", SOURCE), 30)
 
 _MARK = '{"mlxdiag":'
+_LOOKED = re.compile(r"mlxdiag-python: (mlx|no mlx|stub): ([^:]+): (.+)")
+_HAS = {
+    "mlx": "did not say whether it can import mlx",
+    "stub": "Apple's stub; the developer tools are not installed",
+}
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An interpreter that was seen: where (`~/` is the login folder), why there, what it has."""
+
+    path: str
+    why: str
+    has: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.path}: {self.why}; {self.has}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +80,8 @@ class MlxRuntime:
 
     Versions are None for what is not installed. `tags` are the wheel tags of mlx-metal, or of mlx
     where that has its own library; they name the oldest macOS the build is for. `backends` are
-    those that MLX says are available. `error` is why importing MLX failed, if it did.
+    those that MLX says are available. `error` is why importing MLX failed, if it did. Where the
+    inventory names no interpreter, `chosen` is this one and `looked` are others that were seen.
     """
 
     python: str
@@ -70,6 +92,8 @@ class MlxRuntime:
     backends: tuple[str, ...]
     mlx_lm: str | None
     error: str | None
+    chosen: Looked | None = None
+    looked: tuple[Looked, ...] = ()
 
     @property
     def has_jaccl(self) -> bool:
@@ -78,12 +102,27 @@ class MlxRuntime:
 
 
 def parse(out: bytes) -> MlxRuntime:
-    """Find our line among whatever libraries print around it, even without a line end."""
+    """Find our lines among whatever libraries print around them, even without a line end.
+
+    Of several that answered, it is the first that can import MLX; failing that, the first.
+    """
+    seen: dict[str, Looked] = {}
+    answers: list[tuple[str, MlxRuntime]] = []
+    path = ""
     for line in out.decode("utf-8", "replace").split("\n"):
-        at = line.find(_MARK)
-        if at >= 0:
-            return _runtime(_document(line[at:]))
-    raise ParseError(f"no answer of mlxdiag's program in {out[:80]!r}")
+        if place := _LOOKED.search(line):
+            has, why, path = place.groups()
+            seen[path] = Looked(path, why, _HAS.get(has, has))
+        elif (at := line.find(_MARK)) >= 0:
+            answers.append((path, _runtime(_document(line[at:]))))
+    if not answers:
+        raise ParseError(f"no answer of mlxdiag's program in {out[:80]!r}")
+    for path, answer in answers:
+        if path in seen:
+            seen[path] = replace(seen[path], has=answer.error or f"has mlx {answer.mlx}")
+    path, answer = next((each for each in answers if each[1].error is None), answers[0])
+    chosen = seen.pop(path, None)
+    return replace(answer, chosen=chosen, looked=tuple(seen.values()))
 
 
 def _document(text: str) -> Mapping[str, object]:

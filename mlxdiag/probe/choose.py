@@ -8,8 +8,8 @@ from itertools import combinations
 
 from mlxdiag.backends.backend import Backend, Layout, Site
 from mlxdiag.inventory import Host
+from mlxdiag.probe import fit
 from mlxdiag.probe.plan import DEADLINES_S, Plan, Refusal, Settings
-from mlxdiag.readings import Gap
 
 AGAINST: Mapping[str, str] = {
     "access-reachable": "not reached",
@@ -58,7 +58,7 @@ def over_site(
     A fragile backend needs proof, and no MLX job beside it; with the site's `force` what stands
     against it is a note, as long as there is something to launch.
     """
-    unfit = _unfit(backend, site, order)
+    unfit = fit.unfit(backend, site, order)
     if unfit:
         return unfit
     unproven = _unproven(backend, site) if backend.fragile else None
@@ -106,21 +106,8 @@ def _plan(backend: Backend, made: Layout, nonce: str, settings: Settings) -> Pla
         notes=made.notes,
         deadlines_s={**DEADLINES_S, **backend.deadlines_s},
         fragile=backend.fragile,
+        launcher=made.launcher,
     )
-
-
-def _unfit(backend: Backend, site: Site, order: Sequence[str]) -> Refusal | None:
-    """Name hosts without the interpreter, without mlx, or with another mlx than the others."""
-    lacking = [name for name in order if _mlx(site, name) is None]
-    if lacking:
-        silent = all(isinstance(site.cluster.of(name).mlx_runtime, Gap) for name in lacking)
-        usable = None if silent else False
-        return Refusal(backend.name, f"no mlx known on {', '.join(lacking)}", usable)
-    versions = {_mlx(site, name) for name in order}
-    if len(versions) > 1:
-        text = ", ".join(sorted(map(str, versions)))
-        return Refusal(backend.name, f"different mlx versions: {text}")
-    return None
 
 
 def _unproven(backend: Backend, site: Site) -> Refusal | None:
@@ -142,8 +129,3 @@ def _company(backend: Backend, site: Site, order: Sequence[str]) -> Refusal | No
         reason = f"not known whether an MLX job runs on {', '.join(unknown)}"
         return Refusal(backend.name, reason, usable=None)
     return None
-
-
-def _mlx(site: Site, name: str) -> str | None:
-    fact = site.cluster.of(name).mlx_runtime
-    return None if isinstance(fact, Gap) else fact.mlx

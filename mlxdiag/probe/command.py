@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,12 +10,13 @@ from difflib import get_close_matches
 from functools import partial
 
 from mlxdiag import checks, cluster, live
+from mlxdiag import hostfile as hostfiles
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import attempts, choose, neighbours, thresholds
+from mlxdiag.probe import attempts, choose, fit, gang, neighbours, spelt, thresholds
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.plan import ELEMENT_BYTES, LAUNCHES_OF, SIZES_OF, Plan, Refusal, Settings
 from mlxdiag.probe.watch import Watch, watching
@@ -130,7 +130,7 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
         return Plans(inventory, (), (), facts)
-    seen = cluster.build(inventory, facts.hosts)
+    seen = fit.settled(cluster.build(inventory, facts.hosts))
     findings = checks.run(seen)
     states = climb(seen.topology, findings)
     site = Site(seen, states, recommend(seen, states, findings), force=wish.force)
@@ -173,7 +173,10 @@ def _over_site(
     backend: Backend, site: Site, settings: Settings, port: int, nonce: str
 ) -> Plan | Refusal:
     order = choose.order_of(backend, site)
-    return choose.over_site(backend, site, order, port, nonce, settings)
+    plan = choose.over_site(backend, site, order, port, nonce, settings)
+    if isinstance(plan, Refusal):
+        return plan
+    return replace(plan, notes=(*plan.notes, *fit.notes(site, order)))
 
 
 def _plans(
@@ -225,19 +228,21 @@ def _watched(watch: Watch, make: Maker) -> Plan:
 
 
 def described(plans: Plans) -> str:
-    """Spell the plan out: per rank host, environment and files."""
-    lines = [f"refused: {r.backend}: {r.reason}" for r in plans.refusals]
-    for make in plans.makers[:1]:
-        plan = make()
-        lines.append(f"backend {plan.backend}, {len(plan.ranks)} ranks")
-        for rank in plan.ranks:
-            env = " ".join(f"{name}={value}" for name, value in rank.env.items())
-            lines.append(f"rank {rank.rank}: {rank.host.name} ({rank.host.address})")
-            lines.append(f"  python: {rank.host.python or 'python3'}")
-            lines.append(f"  environment: {env}")
-            lines += [f"  {name} (a file): {text}" for name, text in rank.files.items()]
-        lines.append(f"sizes: {json.dumps(plan.settings.sizes)}")
-    return "\n".join(lines) + "\n"
+    """Spell the plans out, each once however often it is repeated, and what was refused."""
+    refused = "".join(f"refused: {r.backend}: {r.reason}\n" for r in plans.refusals)
+    made = (make() for make in plans.makers)
+    alike = {(plan.backend, tuple(rank.host for rank in plan.ranks)): plan for plan in made}
+    return refused + "\n".join(spelt.spelt(plan, gang.line_of) for plan in alike.values())
+
+
+def hostfile(plans: Plans, path: str) -> tuple[str, str]:
+    """Give the text of a hostfile at `path`, and the line that uses it; refuse where none is."""
+    made = (make() for make in plans.makers)
+    plan = next((plan for plan in made if plan.part == "whole"), None)
+    if plan is None:
+        reasons = "; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals)
+        raise InventoryError(f"no hostfile, because nothing can be launched: {reasons}")
+    return hostfiles.dumps(spelt.hostfile(plan)), spelt.launch_line(plan, path)
 
 
 def _bytes(option: str, text: str) -> int:

@@ -2,19 +2,23 @@
 
 Rank 0 is started first: the others find it listening (mlx ring.cpp and tcp.cpp retry for some
 seconds only). The first abnormal end of one rank ends all: survivors would wait for ever.
+
+Where mpirun starts the ranks there is one talk, with the first host; events belong to the rank that
+says them all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Plan, RankPlan
-from mlxdiag.probe.said import End, Event, GangRun, RankLog
+from mlxdiag.probe.said import LAUNCHER, End, Event, GangRun, RankLog
+from mlxdiag.probe.untangle import Untangler, frame
 from mlxdiag.transport.shell import interpreter, quote
 from mlxdiag.transport.talk import Ears, NoTalkError, Talk, Talker
 
@@ -26,12 +30,28 @@ END_S = 10.0
 VICTIMS_S = 1.5
 """How long the others may still say what they see, once one rank has ended abnormally."""
 
+PIDS = {"pid": "began", "supervisor": "supervisor_began", "parent": "parent_began"}
+"""What a `spawn` names and must be gone at the end; `parent` is mpirun, or its daemon.
+
+A process of which ps said nothing had gone before it was asked."""
+
+PROGRAMS = ("mpirun", "/opt/homebrew/bin/mpirun", "/usr/local/bin/mpirun")
+"""Where to look for mpirun when it is not beside the interpreter: ssh gives a short PATH."""
+
+EXITS_S = 4.0
+"""How long ranks of mpirun may take to say how they ended: two graces of a second, and the way."""
+
 BOOT = (
     "import os,sys;sys.path[:]=[p for p in sys.path if p];"
     's=b"".join(iter(lambda:os.read(0,1) or os._exit(0),bytes(1)));'
     'g=dict(__name__="supervisor");exec(compile(s,"mlxdiag-kernel","exec"),g);g["supervise"](s)'
 )
 """Reads the kernel from stdin up to a NUL and runs it; what follows on stdin is the kernel's."""
+
+
+def line_of(host: Host) -> str:
+    """Give the command line for a host's login shell: the kernel follows on its stdin."""
+    return f"exec {interpreter(host.python)} -c {quote(BOOT)}"
 
 
 async def run(
@@ -49,7 +69,13 @@ async def run(
         await gang.dismiss()
     left = await gang.verify()
     return GangRun(
-        tuple(m.log for m in gang.members), end, gang.clock(), gang.overdue, gang.phase, left
+        tuple(m.log for m in gang.members),
+        end,
+        gang.clock(),
+        gang.overdue,
+        gang.phase,
+        left,
+        gang.launcher.log if gang.launcher else None,
     )
 
 
@@ -59,11 +85,10 @@ class _Member:
     def __init__(self, gang: _Gang, plan: RankPlan) -> None:
         self.gang, self.plan = gang, plan
         self.log = RankLog(plan.rank, plan.host.name)
-        self.talk: Talk | None = None
         self.phase = "spawn"
         self.due = float("inf")
         self.over = False
-        self._rest = b""
+        self.frames = 0
 
     @property
     def well(self) -> bool:
@@ -71,19 +96,7 @@ class _Member:
         ended = self.log.last("exit")
         return self.log.last("done") is not None and (ended or {}).get("status") == 0
 
-    def hear(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-
-    def _take(self, line: bytes) -> None:
-        prefix = self.gang.plan.nonce.encode() + b" "
-        noise, ours, said = line.partition(prefix)
-        if noise or not ours:
-            self.log.noise.append(noise.decode("utf-8", "replace") + "\n")
-        if not ours:
-            return
-        event: Event = json.loads(said)
+    def take(self, event: Event) -> None:
         event["at"] = self.gang.clock()
         self.log.events.append(event)
         if event["ev"] == "phase":
@@ -95,19 +108,125 @@ class _Member:
             self.due = float("inf")
         self.gang.on_event(self.plan.rank, event)
         if event["ev"] in ("fail", "exit"):
+            self.end()
+
+    def take_line(self, line: bytes) -> None:
+        """Take a line that came through mpirun: it has to show that nothing was lost on the way."""
+        noise, found, damaged = frame(line, self.gang.plan.nonce)
+        if noise or found is None:
+            self.log.noise.append(noise.decode("utf-8", "replace") + "\n")
+        if found is not None:
+            damaged = found.rank != self.plan.rank or found.number != self.frames + 1
+            self.frames = found.number
+        if damaged:
+            text = f"mpirun lost or tore what it said, at line {self.frames}"
+            self.take({"ev": "fail", "kind": "torn", "text": text, "phase": self.phase})
+        elif found is not None:
+            self.take(json.loads(found.text))
+
+    def lose(self, why: str) -> None:
+        """Nothing more comes of it."""
+        if self.log.last("exit") is None:
+            self.log.lost = why
+        self.end()
+
+    def end(self) -> None:
+        self.over = True
+        self.gang.changed.set()
+
+
+class _Voice:
+    """One process of ours on a host, which speaks for its ranks: one, or all that mpirun starts."""
+
+    def __init__(self, gang: _Gang, members: Sequence[_Member]) -> None:
+        self.gang, self.members = gang, members
+        self.host = members[0].plan.host
+        self.talk: Talk | None = None
+        self.over = False
+        self._rest = b""
+
+    def job(self) -> dict[str, Any]:
+        """Build what its kernel is told."""
+        return self.gang.plan.job(self.members[0].plan)
+
+    def hear(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            prefix = self.gang.plan.nonce.encode() + b" "
+            noise, ours, said = line.partition(prefix)
+            if noise or not ours:
+                self.noise(noise + b"\n")
+            if ours:
+                self.take(json.loads(said))
+
+    def take(self, event: Event) -> None:
+        (member,) = self.members
+        member.take(event)
+        self.over = member.over
+
+    def noise(self, data: bytes) -> None:
+        self.members[0].log.noise.append(data.decode("utf-8", "replace"))
+
+    def hear_end(self, why: str) -> None:
+        self.over = True
+        for member in self.members:
+            member.lose(why)
+
+
+class _LauncherVoice(_Voice):
+    """The supervisor of an mpirun: what that printed is sorted here, by rank."""
+
+    def __init__(self, gang: _Gang, members: Sequence[_Member]) -> None:
+        super().__init__(gang, members)
+        self.log = RankLog(LAUNCHER, self.host.name)
+        self.dismissed = False
+        self._streams = {name: Untangler() for name in ("stdout", "stderr")}
+
+    def job(self) -> dict[str, Any]:
+        launcher = {
+            "programs": PROGRAMS,
+            "as_root": "--allow-run-as-root",
+            "argv": dict(self.gang.plan.launcher),
+        }
+        return {**super().job(), "launcher": launcher}
+
+    def take(self, event: Event) -> None:
+        if event["ev"] == "output":
+            stream = event["stream"]
+            self._take_lines(stream, self._streams[stream].feed(event["text"].encode("latin-1")))
+            return
+        event["at"] = self.gang.clock()
+        self.log.events.append(event)
+        self.gang.on_event(LAUNCHER, event)
+        if event["ev"] in ("fail", "exit"):
             self._end()
 
-    def hear_error(self, data: bytes) -> None:
+    def noise(self, data: bytes) -> None:
         self.log.noise.append(data.decode("utf-8", "replace"))
 
     def hear_end(self, why: str) -> None:
-        if self.log.last("exit") is None:
+        if not self.over:
             self.log.lost = why
         self._end()
 
     def _end(self) -> None:
+        """With mpirun all its ranks are over: what they had to say has come."""
         self.over = True
-        self.gang.changed.set()
+        for stream, untangler in self._streams.items():
+            self._take_lines(stream, untangler.end())
+        for member in self.members:
+            member.end()
+
+    def _take_lines(self, stream: str, lines: Sequence[tuple[int | None, bytes]]) -> None:
+        for rank, line in lines:
+            if rank is None or rank >= len(self.members):
+                text = line.decode("utf-8", "replace") + "\n"
+                kind = "late" if self.dismissed else "stderr"  # it complains of what we do then
+                self.log.events.append({"ev": kind, "text": text, "at": self.gang.clock()})
+            elif stream == "stdout":
+                self.members[rank].take_line(line)
+            else:
+                self.members[rank].log.noise.append(line.decode("utf-8", "replace") + "\n")
 
 
 class _Gang:
@@ -119,6 +238,9 @@ class _Gang:
     ) -> None:
         self.plan, self.talker_for, self.on_event = plan, talker_for, on_event
         self.members = [_Member(self, rank) for rank in plan.ranks]
+        self.launcher = _LauncherVoice(self, self.members) if plan.launcher else None
+        alone = (_Voice(self, (member,)) for member in self.members)
+        self.voices: list[_Voice] = [self.launcher] if self.launcher else list(alone)
         self.changed = asyncio.Event()
         self.overdue: tuple[int, ...] = ()
         self.phase = ""
@@ -145,29 +267,29 @@ class _Gang:
             await asyncio.gather(lease, stopped, begun, return_exceptions=True)
 
     async def _begin_all(self) -> None:
-        first, *others = self.members
+        first, *others = self.voices
         await self._begin(first)
-        await asyncio.gather(*(self._begin(member) for member in others))
+        await asyncio.gather(*(self._begin(voice) for voice in others))
 
-    async def _begin(self, member: _Member) -> None:
-        host = member.plan.host
-        line = f"exec {interpreter(host.python)} -c {quote(BOOT)}"
-        ears = Ears(member.hear, member.hear_error, member.hear_end)
-        member.due = self.clock() + self.plan.deadlines_s["spawn"]
+    async def _begin(self, voice: _Voice) -> None:
+        ears = Ears(voice.hear, voice.noise, voice.hear_end)
+        for member in voice.members:
+            member.due = self.clock() + self.plan.deadlines_s["spawn"]
         try:
-            member.talk = await self.talker_for(host).talk(host, line, ears)
+            line = line_of(voice.host)
+            voice.talk = await self.talker_for(voice.host).talk(voice.host, line, ears)
         except NoTalkError as error:
-            member.hear_end(f"{error.outcome.value}: {error.detail}")
+            voice.hear_end(f"{error.outcome.value}: {error.detail}")
             return
-        job = json.dumps(self.plan.job(member.plan)).encode()
-        member.talk.send(self._source + b"\0" + job + b"\n")
+        job = json.dumps(voice.job()).encode()
+        voice.talk.send(self._source + b"\0" + job + b"\n")
 
     async def _feed(self) -> None:
         while True:
             await asyncio.sleep(LEASE_EVERY_S)
-            for member in self.members:
-                if member.talk is not None and not member.over:
-                    member.talk.send(b"k\n")
+            for voice in self.voices:
+                if voice.talk is not None and not voice.over:
+                    voice.talk.send(b"k\n")
 
     async def _watch(self, stopped: asyncio.Future[Any]) -> End:
         while True:
@@ -176,6 +298,7 @@ class _Gang:
                     await asyncio.wait([stopped], timeout=VICTIMS_S)
                 return "failed"
             if all(m.over for m in self.members):
+                await self._wait_for_launcher(stopped)
                 return "done"
             late = [m for m in self.members if self.clock() > m.due]
             if late:
@@ -190,35 +313,57 @@ class _Gang:
             if stopped.done():
                 return "interrupted"
 
+    async def _wait_for_launcher(self, stopped: asyncio.Future[Any]) -> None:
+        """Let mpirun end by itself when all its ranks have; what it says then is no failure."""
+        until = self.clock() + END_S
+        while self.launcher and not self.launcher.over and self.clock() < until:
+            if (await asyncio.wait([stopped], timeout=0.05))[0]:
+                return
+
     async def dismiss(self) -> None:
         """End everybody at once; the supervisors say how it went before they go."""
-        for member in self.members:
-            if member.talk is not None:
-                member.talk.send(b"q\n")
-        await asyncio.gather(*(m.talk.close() for m in self.members if m.talk))
+        for voice in self.voices:
+            if voice.talk is not None:
+                voice.talk.send(b"q\n")
+        if self.launcher:
+            self.launcher.dismissed = True
+            await self._wait_for_exits(self.launcher)
+        await asyncio.gather(*(voice.talk.close() for voice in self.voices if voice.talk))
+
+    async def _wait_for_exits(self, launcher: _LauncherVoice) -> None:
+        """Wait until those who spoke said how they end: with the talk, mpirun is ended."""
+        until = self.clock() + EXITS_S
+        while not launcher.over and self.clock() < until:
+            open_ = [m for m in self.members if m.log.last("spawn") and not m.log.last("exit")]
+            if not open_:
+                return
+            await asyncio.sleep(0.05)
 
     async def verify(self) -> tuple[str, ...]:
         """Ask every host whether what was started there is gone: by pid and start time."""
-        found = await asyncio.gather(*(self._left(member) for member in self.members))
-        return tuple(text for text in found if text)
+        asked = [
+            self._left(f"rank {m.plan.rank} on {m.plan.host.name}", m.plan.host, m.log)
+            for m in self.members
+        ]
+        if self.launcher:
+            host = self.launcher.host
+            asked.append(self._left(f"mpirun on {host.name}", host, self.launcher.log))
+        return tuple(text for text in await asyncio.gather(*asked) if text)
 
-    async def _left(self, member: _Member) -> str:
+    async def _left(self, where: str, host: Host, log: RankLog) -> str:
         """Wait for what may still be on its way out: without an `exit` the lease has to run out."""
-        spawned = member.log.last("spawn")
+        spawned = log.last("spawn")
         if spawned is None:
             return ""
-        pids = {
-            spawned["pid"]: spawned["began"],
-            spawned["supervisor"]: spawned["supervisor_began"],
-        }
-        where = f"rank {member.plan.rank} on {member.plan.host.name}"
-        if not all(pids.values()):
+        named = {spawned.get(pid): spawned.get(began) for pid, began in PIDS.items()}
+        pids = {pid: began for pid, began in named.items() if pid and began}
+        if not pids:
             return f"{where}: not known: its host has no ps"
-        patience = END_S + (0 if member.log.last("exit") else self.plan.lease_s)
+        patience = END_S + (0 if log.last("exit") else self.plan.lease_s)
         until = self._loop.time() + patience
         while True:
             try:
-                alive = await self._alive(member.plan.host, pids)
+                alive = await self._alive(host, pids)
             except (NoTalkError, TimeoutError) as error:
                 return f"{where}: not known: {error or 'no answer'}"
             if not alive:

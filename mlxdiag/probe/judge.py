@@ -134,6 +134,9 @@ def _blame(plan: Plan, run: GangRun) -> Blame | None:
         return wrong
     if run.end == "interrupted":
         return Blame((), "interrupted")
+    accuse = BACKENDS[plan.backend].accuse
+    if accuse is not None and (found := accuse(plan, run)) is not None:
+        return Blame(*found)
     if run.end == "deadline":
         return _at_deadline(plan, run)
     if run.end == "done":

@@ -5,24 +5,33 @@ mlx: it relays the rank's lines, and ends the rank when its stdin closes or its 
 because a rank inside `init` holds the GIL and cannot look after itself. Every line to stdout is
 `<nonce> <JSON>`; the rank's events pass through the supervisor, so lines are never torn.
 
+Where mpirun starts the ranks there is a third part: on the first host the supervisor starts mpirun
+instead of a rank, and mpirun starts supervisors on all hosts. Those find this text and the job in
+their environment, and frame their lines (`Mouth`), because mpirun merges what they write.
+
 Python 3.10 and later, Linux and macOS.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import ctypes
 import faulthandler
 import json
 import os
 import platform
+import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 Job = dict[str, Any]
@@ -33,6 +42,17 @@ GRACE_S = 2.0
 BEAT_S = 1.0
 ALARM_S = 5.0
 """The controller ends an overdue run; this much later the rank ends itself, whoever is left."""
+MPI_GRACE_S = 1.0
+"""Under mpirun, which allows a supervisor 3 s from SIGTERM to SIGKILL (backends/mpi.py says so)."""
+MPIRUN_GRACE_S = 3.5
+GO_S = 1.5
+END, GO = signal.SIGUSR1, signal.SIGUSR2
+"""mpirun passes these on to all supervisors: end your rank and say how; then, leave.
+
+SIGTERM is no use for that: mpirun hands nothing on any more once it has had one."""
+ASK_S = 20.0
+KERNEL, JOB = "MLXDIAG_KERNEL", "MLXDIAG_JOB"
+"""Variables that bring this text and the job through mpirun; 128 KiB each at most on Linux."""
 SLICE = 1 << 20
 PLANES = 3
 """Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
@@ -69,11 +89,17 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 class Mouth:
-    """The supervisor's stdout. A controller that has gone, or reads no more, must not stop it."""
+    """The supervisor's stdout. A controller that has gone, or reads no more, must not stop it.
 
-    def __init__(self, job: Job) -> None:
+    `framed` lines are `<nonce>:<rank>:<number>:<crc32>:<JSON>`, without a blank and without `<`:
+    mpirun tears lines and puts tags between, and what arrives has to prove that it is whole.
+    """
+
+    def __init__(self, job: Job, *, framed: bool = False) -> None:
         """Keep what every line begins with."""
         self.prefix = (job["nonce"] + " ").encode()
+        self.nonce = job["nonce"]
+        self.framed, self.said = framed, 0
         self.rank = job["rank"]
         self.patience_s = float(job.get("lease_s", LEASE_S))
         self.unheard = False
@@ -85,7 +111,7 @@ class Mouth:
 
     def say(self, line: bytes) -> None:
         """Write one line, or give up for good when nobody takes it for as long as a lease."""
-        data = self.prefix + line + b"\n"
+        data = (self.frame(line) if self.framed else self.prefix + line) + b"\n"
         while data and not self.unheard:
             _, ready, _ = select.select([], [1], [], self.patience_s)
             try:
@@ -95,22 +121,110 @@ class Mouth:
             except OSError:
                 self.unheard = True
 
+    def frame(self, line: bytes) -> bytes:
+        """Number a line and add its checksum; blanks and `<` only occur in its strings."""
+        body = json.dumps(json.loads(line), separators=(",", ":")).encode()
+        body = body.replace(b" ", b"\\u0020").replace(b"<", b"\\u003c")
+        self.said += 1
+        head = f"{self.nonce}:{self.rank}:{self.said}:{zlib.crc32(body):08x}:"
+        return head.encode() + body
+
 
 # --- supervisor ------------------------------------------------------------------------------
 
 
+class Life:
+    """Why a supervisor goes on: its stdin, which carries the lease, or the mpirun above it.
+
+    `stdin` is False for one that mpirun started and gave no stdin; `parent` is then the process
+    that must not go.
+    """
+
+    def __init__(self, patience_s: float, *, stdin: bool = True, parent: int = 0) -> None:
+        """Begin the lease."""
+        self.fds = [0] if stdin else []
+        self.parent, self.patience_s = parent, patience_s
+        self.renewed = time.monotonic()
+
+    def left_s(self) -> float:
+        """Seconds until the lease ends, if nothing comes."""
+        if not self.fds:
+            return self.patience_s
+        return self.renewed + self.patience_s - time.monotonic()
+
+    def over(self) -> str:
+        """Say why this process is not wanted any more; empty while it is."""
+        if self.parent and os.getppid() != self.parent:
+            return "orphaned"
+        return "lease" if self.left_s() <= 0 else ""
+
+    def hear(self) -> str:
+        """Read what stdin has; return why that is the end, if it is."""
+        data = os.read(0, 1 << 16)
+        if not data:
+            return "stdin"
+        self.renewed = time.monotonic()
+        return "asked" if b"q" in data else ""
+
+
 def supervise(source: bytes) -> None:
-    """Start the rank, relay what it says, end it when nobody wants it any more."""
+    """Do what the job on stdin says: look after a rank, or after the mpirun of all ranks."""
     job = json.loads(read_line(0))
-    mouth = Mouth(job)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+    wake = hear_signals()
+    if "launcher" in job:
+        launch(job, source, wake)
+    else:
+        attend(job, source, wake, Mouth(job), Life(job_lease(job)))
+
+
+def supervise_under_mpirun(source: bytes) -> NoReturn:
+    """Look after one rank of mpirun's; the number of the rank is the program's argument."""
+    del os.environ[KERNEL]
+    job = json.loads(os.environ.pop(JOB))
+    job["rank"] = int(sys.argv[1])
+    job["mpi_library"] = os.environ.get("MLX_MPI_LIBNAME", "")
+    wake = hear_signals(END, GO)
+    parent = os.getppid()
+    life = Life(job_lease(job), stdin=job["rank"] == 0, parent=parent)
+    why, well = attend(job, source, wake, Mouth(job, framed=True), life, parent)
+    if why in ("asked", "exited") and not well:
+        linger(life, wake)
+    os._exit(0 if well else 1)
+
+
+def linger(life: Life, wake: int) -> None:
+    """Stay for a while: once this process has gone, mpirun ends the others, who may have to say."""
+    until = time.monotonic() + life.patience_s
+    while not life.over() and time.monotonic() < until:
+        ready, _, _ = select.select([wake, *life.fds], [], [], 0.5)
+        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD, END}:
+            return
+        if 0 in ready and life.hear() == "stdin":
+            return
+
+
+def job_lease(job: Job) -> float:
+    """Seconds that a lease lasts."""
+    return float(job.get("lease_s", LEASE_S))
+
+
+def hear_signals(*more: int) -> int:
+    """Turn signals into bytes; return the descriptor that they come from."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, *more):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    return wake
+
+
+def attend(
+    job: Job, source: bytes, wake: int, mouth: Mouth, life: Life, parent: int = 0
+) -> tuple[str, bool]:
+    """Start the rank, relay what it says, end it when nobody wants it; return why, and if well."""
     scrubbed = sorted(k for k in os.environ if k.startswith(("MLX_", "JACCL_")))
-    child, events, errors = start_rank(job, source)
+    child, events, errors = start_rank(job, source, alone=bool(parent))
     pipes = {events: b"", errors: b""}
     left = True
     try:
@@ -127,12 +241,13 @@ def supervise(source: bytes) -> None:
             cores=os.cpu_count(),
             fast_synch=os.environ.get("MLX_METAL_FAST_SYNCH"),
             node=platform.node(),
+            **({"parent": parent, "parent_began": began(parent)} if parent else {}),
         )
-        why = relay(child, events, pipes, wake, mouth)
+        why = relay(child, events, pipes, wake, mouth, life)
         if why != "exited":
             mouth.tell("state", stat=state(child.pid), cpu=ask_ps("time=", child.pid))
     finally:
-        left = end(child)
+        left = end(child, MPI_GRACE_S if parent else GRACE_S)
     for fd in pipes:
         os.set_blocking(fd, False)
         while hear(fd, pipes, mouth, is_event=fd == events):
@@ -147,10 +262,17 @@ def supervise(source: bytes) -> None:
         signal=-status if status is not None and status < 0 else None,
         left=left,
     )
+    return why, why == "exited" and status == 0
 
 
-def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, int]:
-    """Start the rank in this process group: whatever ends the group ends the rank."""
+def start_rank(
+    job: Job, source: bytes, *, alone: bool = False
+) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Start the rank in this process group: whatever ends the group ends the rank.
+
+    Under mpirun it is `alone`, in a group of its own: mpirun signals the group, with SIGCONT first,
+    and nobody would see any more that the rank was stopped.
+    """
     program, give = os.pipe()
     events_read, events_write = os.pipe()
     errors_read, errors_write = os.pipe()
@@ -159,7 +281,7 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
         f"f=open({program},'rb');s=f.read();f.close();"
         "exec(compile(s,'mlxdiag-kernel','exec'),{'__name__':'rank'})"
     )
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MLX_", "JACCL_"))}
+    env = scrub(os.environ)
     env.update(job["env"], PYTHONUNBUFFERED="1")
     keep = (program, events_write)
     child = subprocess.Popen(
@@ -170,6 +292,7 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
         pass_fds=keep,
         env=env,
         restore_signals=True,
+        start_new_session=alone,
     )
     for fd in (program, events_write, errors_write):
         os.close(fd)
@@ -180,33 +303,43 @@ def start_rank(job: Job, source: bytes) -> tuple[subprocess.Popen[bytes], int, i
     return child, events_read, errors_read
 
 
+def scrub(env: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what would win over the plan."""
+    return {k: v for k, v in env.items() if not k.startswith(("MLX_", "JACCL_"))}
+
+
 def relay(
-    child: subprocess.Popen[bytes], events: int, pipes: dict[int, bytes], wake: int, mouth: Mouth
+    child: subprocess.Popen[bytes],
+    events: int,
+    pipes: dict[int, bytes],
+    wake: int,
+    mouth: Mouth,
+    life: Life,
 ) -> str:
     """Pass lines on until the rank ends or is to end; return why."""
     open_pipes = list(pipes)
-    renewed = time.monotonic()
     while True:
         if child.poll() is not None:
             return "exited"
         if mouth.unheard:
             return "unheard"
-        left = renewed + mouth.patience_s - time.monotonic()
-        if left <= 0:
-            return "lease"
-        ready, _, _ = select.select([0, wake, *open_pipes], [], [], min(left, 1.0))
-        if 0 in ready:
-            data = os.read(0, 1 << 16)
-            if not data:
-                return "stdin"
-            renewed = time.monotonic()
-            if b"q" in data:
-                return "asked"
-        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
-            return "signalled"
+        if why := life.over():
+            return why
+        ready, _, _ = select.select([*life.fds, wake, *open_pipes], [], [], min(life.left_s(), 1.0))
+        if 0 in ready and (why := life.hear()):
+            return why
+        if wake in ready and (why := called(wake, life)):
+            return why
         for fd in pipes:
             if fd in ready and not hear(fd, pipes, mouth, is_event=fd == events):
                 open_pipes.remove(fd)
+
+
+def called(wake: int, life: Life) -> str:
+    """Say what a signal means; under mpirun it is mpirun that wants an end, whichever it sends."""
+    if not set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+        return ""
+    return "asked" if life.parent else "signalled"
 
 
 def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> bool:
@@ -224,9 +357,9 @@ def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> b
     return bool(data)
 
 
-def end(child: subprocess.Popen[bytes]) -> bool:
+def end(child: subprocess.Popen[bytes], grace_s: float = GRACE_S) -> bool:
     """TERM, then KILL. Returns True if even that did not end it (blocked in the kernel)."""
-    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+    for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, min(grace_s, GRACE_S))):
         if child.poll() is not None:
             return False
         try:
@@ -254,6 +387,146 @@ def ask_ps(what: str, pid: int) -> str:
     except OSError:
         return ""
     return ran.stdout.decode("utf-8", "replace").strip()
+
+
+# --- supervisor of mpirun --------------------------------------------------------------------
+
+
+def launch(job: Job, source: bytes, wake: int) -> None:
+    """Start mpirun, hand on what it prints, and end it when nobody wants it any more."""
+    spec = job.pop("launcher")
+    mouth = Mouth(dict(job, rank=None))
+    program = find(spec["programs"])
+    if not program:
+        mouth.tell("fail", kind="launcher", text="mpirun is not there", phase="spawn")
+        return
+    version = ask_version(program)
+    release = re.search(r"\(Open MPI\) (\d+)", version)
+    words = spec["argv"].get(release[1]) if release else None
+    mouth.tell("mpirun", path=program, version=version)
+    if words is None:
+        text = f"{program} is not Open MPI 4 or 5: {version or 'it says no version'}"
+        mouth.tell("fail", kind="launcher", text=text, phase="spawn")
+        return
+    job["mpi_prefix"] = program.rpartition("/bin/")[0]
+    given = {
+        KERNEL: base64.b64encode(zlib.compress(source, 9)).decode(),
+        JOB: json.dumps(job, separators=(",", ":")),
+    }
+    root = [spec["as_root"]] if os.geteuid() == 0 else []
+    child = subprocess.Popen(
+        [program, *root, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **given},
+        restore_signals=True,
+    )
+    why, left = "", True
+    try:
+        mouth.tell(
+            "spawn",
+            pid=child.pid,
+            supervisor=os.getpid(),
+            began=began(child.pid),
+            supervisor_began=began(os.getpid()),
+            node=platform.node(),
+        )
+        why = hand_on(child, wake, mouth, Life(job_lease(job)))
+    finally:
+        left = end(child, MPIRUN_GRACE_S)
+        drain(child, mouth)
+    mouth.tell("exit", why=why, status=child.returncode, left=left)
+
+
+def find(programs: Sequence[str]) -> str:
+    """Find mpirun: the one beside this interpreter fits its libraries; then PATH and the others."""
+    beside = f"{sys.executable.rpartition('/')[0]}/{programs[0]}"
+    found = (shutil.which(program) for program in (beside, *programs))
+    return next(filter(None, found), "")
+
+
+def ask_version(program: str) -> str:
+    """Ask for the version; only its first line says whose mpirun it is."""
+    try:
+        ran = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=ASK_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{type(error).__name__}: {error}"
+    return ran.stdout.decode("utf-8", "replace").strip().partition("\n")[0]
+
+
+def hand_on(child: subprocess.Popen[bytes], wake: int, mouth: Mouth, life: Life) -> str:
+    """Hand on mpirun's output and, to rank 0, the lease: that one ends when this process goes.
+
+    When it is asked to end, it goes on until its stdin closes: so the ranks can say how they ended.
+    """
+    streams = streams_of(child)
+    stdin = child.stdin.fileno() if child.stdin else -1
+    os.set_blocking(stdin, False)
+    open_fds = list(streams)
+    asked, until = "", float("inf")
+    while time.monotonic() < until:
+        if child.poll() is not None:
+            return asked or "exited"
+        if mouth.unheard:
+            return "unheard"
+        if why := life.over():
+            return asked or why
+        wait_s = min(life.left_s(), 1.0, max(0.0, until - time.monotonic()))
+        ready, _, _ = select.select([*life.fds, wake, *open_fds], [], [], wait_s)
+        if 0 in ready:
+            why = life.hear()
+            if why == "asked":
+                asked = why
+                child.send_signal(END)
+            elif why and not asked:
+                return why
+            elif why:
+                life.fds, until = [], time.monotonic() + GO_S
+                child.send_signal(GO)
+            with contextlib.suppress(OSError):
+                os.write(stdin, b"k\n")
+        if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:
+            return "signalled"
+        for fd in streams:
+            if fd in ready and not hand_on_some(fd, streams[fd], mouth):
+                open_fds.remove(fd)
+    return asked
+
+
+def streams_of(child: subprocess.Popen[bytes]) -> dict[int, str]:
+    """Name mpirun's output by descriptor."""
+    return {
+        stream.fileno(): name
+        for stream, name in ((child.stdout, "stdout"), (child.stderr, "stderr"))
+        if stream
+    }
+
+
+def hand_on_some(fd: int, name: str, mouth: Mouth) -> bool:
+    """Hand on what is there, byte for byte; the controller sorts it. False: nothing came."""
+    try:
+        data = os.read(fd, 1 << 16)
+    except BlockingIOError:
+        return False
+    if data:
+        mouth.tell("output", stream=name, text=data.decode("latin-1"))
+    return bool(data)
+
+
+def drain(child: subprocess.Popen[bytes], mouth: Mouth) -> None:
+    """Hand on what mpirun said last; a rank that stayed behind may keep its pipes open."""
+    for fd, name in streams_of(child).items():
+        os.set_blocking(fd, False)
+        while hand_on_some(fd, name, mouth):
+            pass
 
 
 # --- rank ------------------------------------------------------------------------------------
@@ -322,6 +595,7 @@ def rank_main(job: Job, events: int) -> None:
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1, all_threads=True)
+    end_with_supervisor()
     rank = Rank(job, events)
     try:
         in_import(rank)
@@ -338,9 +612,44 @@ def rank_main(job: Job, events: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         rank.phase = "done"
         rank.tell("done", begun=rank.begun, seq=rank.seq, max_rss=max_rss())
+        if job["mlx_backend"] == "mpi":
+            finalize()
     except BaseException as error:
         rank.fail("exception", f"{type(error).__name__}: {error}")
     os._exit(0)
+
+
+def end_with_supervisor() -> None:
+    """Linux ends this process with its supervisor; elsewhere its alarm does, or mpirun."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def find_mpi(job: Job) -> str:
+    """Find the library that fits the mpirun that started us; mlx knows one name of it only.
+
+    A run-time package has no `libmpi.so`, and Homebrew's folder is not searched by macOS.
+    """
+    own = "libmpi.dylib" if sys.platform == "darwin" else "libmpi.so"
+    folder = job.get("mpi_prefix", "") + "/lib/"
+    names: list[str] = [
+        job.get("mpi_library", ""),
+        folder + own,
+        folder + "libmpi.so.40",
+        own,
+        "libmpi.so.40",
+    ]
+    for name in filter(None, names):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+            return name
+    return ""
+
+
+def finalize() -> None:
+    """Leave MPI as it wants: without this, mpirun takes the end of the process for a failure."""
+    signal.setitimer(signal.ITIMER_REAL, ALARM_S)
+    ctypes.CDLL(os.environ["MLX_MPI_LIBNAME"]).MPI_Finalize()
 
 
 def max_rss() -> int:
@@ -366,6 +675,9 @@ def in_init(rank: Rank) -> Any:
     for name, text in job["files"].items():
         os.environ[name] = pipe_path(text)
     backend = job["mlx_backend"]
+    if backend == "mpi" and (library := find_mpi(job)):
+        os.environ["MLX_MPI_LIBNAME"] = library
+        rank.tell("library", name=library)
     if not mx.distributed.is_available(backend):
         rank.fail("unavailable", f"this mlx has no {backend}")
     start = time.perf_counter()

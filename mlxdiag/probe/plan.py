@@ -98,6 +98,8 @@ class Plan:
     """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there.
 
     `part` is `pair` for a launch of two ranks that measures one link of a larger cluster.
+    `launcher` are the words of an mpirun that starts the ranks, by its major version; where there
+    are none, we start every rank ourselves.
     `fragile` launches are not repeated after a failure; `attempts` counts them by host since its
     boot, this one included.
     """
@@ -112,6 +114,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))
+    launcher: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fragile: bool = False
     attempts: Mapping[str, int] = field(default_factory=dict)
 

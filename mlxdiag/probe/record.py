@@ -10,7 +10,9 @@ from typing import Any
 from mlxdiag.errors import RecordingError
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Plan, RankPlan, Settings, Wire
-from mlxdiag.probe.said import GangRun, RankLog
+from mlxdiag.probe.said import LAUNCHER, GangRun, RankLog
+
+LAUNCHED = "launcher.jsonl"
 
 
 def to_files(plan: Plan, run: GangRun) -> dict[str, bytes]:
@@ -24,13 +26,15 @@ def to_files(plan: Plan, run: GangRun) -> dict[str, bytes]:
             "phase": run.phase,
             "left": run.left,
         },
-        "ranks": [{"host": g.host, "noise": g.noise, "lost": g.lost} for g in run.logs],
+        "ranks": [_head(log) for log in run.logs],
+        "launcher": run.launcher and _head(run.launcher),
     }
     text = json.dumps(head, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     files = {"plan.json": text.encode()}
     for log in run.logs:
-        lines = (json.dumps(event, sort_keys=True) + "\n" for event in log.events)
-        files[f"rank{log.rank}.jsonl"] = "".join(lines).encode()
+        files[f"rank{log.rank}.jsonl"] = _lines(log)
+    if run.launcher:
+        files[LAUNCHED] = _lines(run.launcher)
     return files
 
 
@@ -40,9 +44,9 @@ def from_files(files: Mapping[str, bytes], source: str) -> tuple[Plan, GangRun]:
         head = json.loads(files["plan.json"])
         plan = _plan(head["plan"])
         logs = tuple(
-            RankLog(rank, said["host"], _events(files, rank), said["noise"], said["lost"])
-            for rank, said in enumerate(head["ranks"])
+            _log(rank, said, files[f"rank{rank}.jsonl"]) for rank, said in enumerate(head["ranks"])
         )
+        launcher = head.get("launcher")
         run = head["run"]
         ended = GangRun(
             logs,
@@ -51,6 +55,7 @@ def from_files(files: Mapping[str, bytes], source: str) -> tuple[Plan, GangRun]:
             tuple(run["overdue"]),
             run["phase"],
             tuple(run["left"]),
+            _log(LAUNCHER, launcher, files[LAUNCHED]) if launcher else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordingError(f"{source}: not a recorded probe: {error!r}") from error
@@ -67,9 +72,19 @@ def _plan(said: dict[str, Any]) -> Plan:
         Wire(tuple(w["ranks"]), tuple(w["ports"]), tuple(w["devices"]), w["speed_gbps"])
         for w in said["wires"]
     )
-    parts = {"ranks": ranks, "wires": wires, "settings": Settings(**settings)}
+    launcher = {major: tuple(words) for major, words in said.get("launcher", {}).items()}
+    parts = {"ranks": ranks, "wires": wires, "settings": Settings(**settings), "launcher": launcher}
     return Plan(**{**said, **parts, "notes": tuple(said["notes"])})
 
 
-def _events(files: Mapping[str, bytes], rank: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in files[f"rank{rank}.jsonl"].splitlines()]
+def _head(log: RankLog) -> dict[str, Any]:
+    return {"host": log.host, "noise": log.noise, "lost": log.lost}
+
+
+def _lines(log: RankLog) -> bytes:
+    return "".join(json.dumps(event, sort_keys=True) + "\n" for event in log.events).encode()
+
+
+def _log(rank: int, said: dict[str, Any], events: bytes) -> RankLog:
+    lines = [json.loads(line) for line in events.splitlines()]
+    return RankLog(rank, said["host"], lines, said["noise"], said["lost"])

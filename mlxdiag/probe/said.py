@@ -8,10 +8,16 @@ from typing import Any, Literal
 End = Literal["done", "failed", "deadline", "interrupted"]
 Event = dict[str, Any]
 
+LAUNCHER = -1
+"""The rank of an mpirun, which is none."""
+
 
 @dataclass
 class RankLog:
-    """Everything one rank said, `at` in seconds of the run; `noise` is what was not ours."""
+    """Everything one rank said, `at` in seconds of the run; `noise` is what was not ours.
+
+    The log of an mpirun is one too: its rank is LAUNCHER, its host the first.
+    """
 
     rank: int
     host: str
@@ -26,7 +32,10 @@ class RankLog:
 
 @dataclass(frozen=True)
 class GangRun:
-    """How a launch ended. `overdue` are the ranks that did not pass a phase in its time."""
+    """How a launch ended. `overdue` are the ranks that did not pass a phase in its time.
+
+    `launcher` is what mpirun said, where one started the ranks.
+    """
 
     logs: tuple[RankLog, ...]
     end: End
@@ -34,3 +43,4 @@ class GangRun:
     overdue: tuple[int, ...] = ()
     phase: str = ""
     left: tuple[str, ...] = ()
+    launcher: RankLog | None = None

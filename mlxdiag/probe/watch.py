@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from mlxdiag.probe.plan import Plan
-from mlxdiag.probe.said import Event
+from mlxdiag.probe.said import LAUNCHER, Event
 from mlxdiag.render.sizes import duration, size
 
 STILL_S = 3.0
@@ -108,8 +108,8 @@ class Watch:
         return plan
 
     def hear(self, rank: int, event: Event) -> None:
-        """Take in an event of the launch at hand."""
-        if self.launch is not None:
+        """Take in an event of the launch at hand; an mpirun is at no place."""
+        if self.launch is not None and rank != LAUNCHER:
             self.launch.hear(rank, event, self.clock())
 
     def line(self) -> str:

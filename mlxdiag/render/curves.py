@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log2, log10
+from typing import TYPE_CHECKING
 
-from mlxdiag.probe.judge import Probe, Row
 from mlxdiag.render.sizes import number, size
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe, Row
 
 WIDTH, HEIGHT = 560.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 28.0, 16.0, 40.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlxdiag.finding import Fix, FixKind, Severity
-from mlxdiag.probe.judge import Probe
 from mlxdiag.render.cells import LEGEND, Mark, cell
 from mlxdiag.render.curves import plots
 from mlxdiag.render.drawing import draw
@@ -25,6 +25,9 @@ from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
 from mlxdiag.render.verdicts import WORDS
 from mlxdiag.report import Report
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 LEVELS = 6
 """Steps of colour in a heat map."""

@@ -85,6 +85,9 @@ def _host(report: Report, facts: HostFacts) -> Object:
         "macos_build": macos.build if macos else None,
         "mlx": runtime.mlx if runtime else None,
         "python": runtime.python if runtime else None,
+        "python_path": runtime.executable if runtime else None,
+        "python_why": runtime.chosen.why if runtime and runtime.chosen else None,
+        "python_looked": [str(each) for each in runtime.looked] if runtime else [],
         "rdma": _rdma(facts),
         "ports": [_port(report, port) for port in report.cluster.topology.ports[facts.host.name]],
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mlxdiag.finding import FixKind, Severity
-from mlxdiag.probe.judge import Probe
 from mlxdiag.render.cells import LEGEND, cell
 from mlxdiag.render.fold import Group, groups
 from mlxdiag.render.rows import HOST, because, of_host
@@ -15,6 +15,9 @@ from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
 from mlxdiag.render.verdicts import WORDS, of_link
 from mlxdiag.report import Report
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 COMPACT_FROM = 9
 """From this many hosts on, the cables that are not clean are listed in place of the matrix."""

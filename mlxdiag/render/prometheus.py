@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mlxdiag.finding import Status
-from mlxdiag.probe.judge import Probe
 from mlxdiag.render.measured import measured
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 Labels = Mapping[str, str]
 Sample = tuple[Labels, float]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlxdiag.capture import ACCESS, Capture
 from mlxdiag.finding import Finding
-from mlxdiag.probe.judge import Probe
 from mlxdiag.report import Report
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 EACH = 24 << 10
 """Bytes that are shown of one stream; the recording (`--save`) has all of it."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mlxdiag.capture import ACCESS, Outcome
 from mlxdiag.finding import FixKind
-from mlxdiag.probe.judge import Probe
-from mlxdiag.render.fold import fold, groups
+from mlxdiag.hostlist import fold
+from mlxdiag.render.fold import groups
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
+
+if TYPE_CHECKING:
+    from mlxdiag.probe.judge import Probe
 
 SAID = ("pass", "fail", "warning", "unknown")
 

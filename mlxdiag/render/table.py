@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxdiag.finding import Finding, FixKind, Severity, Status
+from mlxdiag.hostlist import fold
 from mlxdiag.ladder import RUNGS, LinkState, breaks
+from mlxdiag.readings import known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
@@ -60,6 +62,7 @@ def render(report: Report, style: Style) -> str:
         if report.links:
             parts += [_head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
         parts += [_head("PORTS"), _ports(report, style)]
+        parts += _pythons(report, style)
     parts += [Text(""), _verdict(report, style)]
     return _printed(parts, style)
 
@@ -272,6 +275,23 @@ def _ports(report: Report, style: Style) -> Table:
         for port in group:
             table.add_row(*(style.text(c) for c in of_port(report, port)[:shown]))
     return table
+
+
+def _pythons(report: Report, style: Style) -> list[RenderableType]:
+    """Say which interpreters were found where the inventory names none, and what else was seen."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for facts in report.cluster.facts:
+        runtime = known(facts.mlx_runtime)
+        if runtime is not None and runtime.chosen is not None:
+            said = (str(runtime.chosen), *map(str, runtime.looked))
+            alike.setdefault(said, []).append(facts.host.name)
+    if not alike:
+        return []
+    parts: list[RenderableType] = [_head("PYTHON", "the inventory names none: what was found")]
+    for (chosen, *others), names in alike.items():
+        parts.append(Text(style.text(f"{fold(names)}: {chosen}")))
+        parts += [Text(style.text(f"  not {other}"), style="dim") for other in others]
+    return parts
 
 
 def _verdict(report: Report, style: Style) -> Text:

@@ -23,6 +23,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlxdiag.transport import pythons
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -112,12 +114,14 @@ def build(commands: Sequence[Command], python: str | None, nonce: str) -> Progra
     """Write the program. The nonce is in two parts, so that a list of processes cannot say it."""
     in_lanes = lanes(commands)
     patience_s = sum(c.deadline_s + 2 * GRACE_S for c in commands) + 30
+    seeks = python is None and any(c.argv[:1] == (PYTHON,) for c in commands)
     parts = [
         f'N={nonce[:8]}""{nonce[8:]}; Q=$1',
         f"X={quote(busy_pattern(commands))}",
         f"T={quote(STUB)}",
         f"D={quote(XCODE_SELECT)}",
         _PROLOGUE,
+        *([f"H={quote(pythons.BREW)}; {pythons.SEEK}"] if seeks else []),
         _pipeline(in_lanes, python) + f"exec sleep {patience_s:.0f} 3>&- 4>&- 5<&-",
     ]
     return Program("; ".join(parts), nonce, in_lanes, patience_s)
@@ -147,10 +151,12 @@ _PROLOGUE = "; ".join(
         'say() { printf "%s" "$N<$1 $2$N>"; }',
         'run() { n=$1; shift; e=$(exec "$@" 2>&1 >&3 3>&- 4>&-); q=$?; say "$n" "$e $q"; }',
         'try() { if command -v "$2" >/dev/null; then run "$@"; else say "$1" " missing"; fi; }',
-        # py NAME WORD...: only a file may be an interpreter, and not the stub without its tools
-        "py() { w=$2; case $w in */*) ;; *) set -f; IFS=:; for w in $PATH; do w=$w/$2; "
+        # where WORD: its file, on PATH where it names no folder; false if there is none
+        "where() { w=$1; case $w in */*) ;; *) set -f; IFS=:; for w in $PATH; do w=$w/$1; "
         'if [ -f "$w" ] && [ -x "$w" ]; then break; fi; done; set +f; unset IFS;; esac; '
-        'if [ -f "$w" ] && [ -x "$w" ]; then :; else say "$1" " missing"; return; fi; '
+        '[ -f "$w" ] && [ -x "$w" ]; }',
+        # py NAME WORD...: only a file may be an interpreter, and not the stub without its tools
+        'py() { where "$2" || { say "$1" " missing"; return; }; '
         'if [ "$w" = "$T" ] && [ -x "$D" ]; then "$D" -p >/dev/null || '
         '{ say "$1" " stub"; return; }; fi; run "$@"; }',
         # alone NAME WORD...: not beside a verbs call that has not returned, nor after one. pgrep
@@ -194,6 +200,8 @@ def _tell(number: int, what: str) -> str:
 
 
 def _call(command: Command, python: str | None) -> str:
+    if command.argv[0] == PYTHON and python is None:
+        return " ".join(("seek", command.name, *map(word, command.argv[1:])))
     words = (interpreter(python) if arg == PYTHON else word(arg) for arg in command.argv)
     how = "py" if command.argv[0] == PYTHON else "alone" if command.exclusive else "try"
     return " ".join((how, command.name, *words))

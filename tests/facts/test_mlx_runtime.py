@@ -10,6 +10,7 @@ import pytest
 
 from mlxdiag.errors import ParseError
 from mlxdiag.facts.mlx_runtime import COMMAND, SOURCE, MlxRuntime, parse
+from mlxdiag.transport import pythons
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,3 +164,50 @@ def test_the_program_with_an_mlx_that_fails(tmp_path: Path, core: str, error: st
     assert found.error is not None
     assert found.error.startswith(error)
     assert found.backends == ()
+
+
+def looked(has: str, path: str) -> bytes:
+    return f"{pythons.MARK}{has}: a .venv in the login folder: {path}\n".encode()
+
+
+def test_an_old_recording_says_nothing_of_a_search() -> None:
+    assert (parse(READY).chosen, parse(READY).looked) == (None, ())
+
+
+def test_the_one_that_was_found_and_those_that_were_seen() -> None:
+    seen = looked("no mlx", "~/a") + looked("stub", "/b c: d") + looked("mlx", "~/e")
+    found = parse(b"noise " + seen + b"noise" + READY)
+    assert str(found.chosen) == "~/e: a .venv in the login folder; has mlx 0.32.4"
+    assert [(each.path, each.has) for each in found.looked] == [
+        ("~/a", "no mlx"),
+        ("/b c: d", "Apple's stub; the developer tools are not installed"),
+    ]
+
+
+def test_of_several_answers_it_is_the_first_that_loads() -> None:
+    found = parse(looked("mlx", "~/a") + BARE + looked("mlx", "~/b") + looked("mlx", "~/c") + READY)
+    assert (found.mlx, found.chosen and found.chosen.path) == ("0.32.4", "~/c")
+    assert [(each.path, each.has) for each in found.looked] == [
+        ("~/a", "ModuleNotFoundError: No module named mlx"),
+        ("~/b", "did not say whether it can import mlx"),
+    ]
+    failed = parse(looked("mlx", "~/a") + BARE + looked("mlx", "~/b") + BARE)
+    assert failed.chosen is not None
+    assert failed.chosen.path == "~/a"
+
+
+def test_one_that_is_seen_twice_is_named_once() -> None:
+    found = parse(looked("no mlx", "~/a") + looked("mlx", "~/a") + BARE)
+    assert (found.chosen and found.chosen.path, found.looked) == ("~/a", ())
+
+
+@pytest.mark.parametrize(("words", "status"), [((), 0), (("seek",), pythons.FAILED)])
+def test_only_in_a_search_it_fails_without_mlx(
+    tmp_path: Path, words: tuple[str, ...], status: int
+) -> None:
+    (tmp_path / "mlx").mkdir()
+    (tmp_path / "mlx" / "core.py").write_text("raise ImportError('no')\n")
+    argv = [sys.executable, "-c", SOURCE, *words]
+    ran = subprocess.run(argv, capture_output=True, check=False, env={"PYTHONPATH": str(tmp_path)})
+    assert ran.returncode == status
+    assert parse(ran.stdout).error == "ImportError: no"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxdiag.hostlist import expand
-from mlxdiag.render.fold import fold, groups, subjects
+from mlxdiag.hostlist import expand, fold
+from mlxdiag.render.fold import groups, subjects
 from tests.checks.recorded import reported
 
 

@@ -200,7 +200,7 @@ def test_prometheus_has_probes_in_base_units() -> None:
 ANNOTATION = re.compile(r"::(error|warning|notice) file=inventory\.yaml,title=([^:,\n]*)::(.*)")
 
 
-def annotations(made: Report) -> list[tuple[str, str, str]]:
+def commands_of(made: Report) -> list[tuple[str, str, str]]:
     found = []
     for line in rendered("github", made).splitlines():
         match = ANNOTATION.fullmatch(line)
@@ -218,7 +218,7 @@ def decoded(text: str) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_annotations_are_few_and_hold_hostile_text(command: str) -> None:
-    found = annotations(awkward(command))
+    found = commands_of(awkward(command))
     assert max(Counter(level for level, _, _ in found).values()) <= 10
     assert any("::error::no %0A" in text for _, _, text in found)
     assert found[-1][0] == "notice"
@@ -226,11 +226,11 @@ def test_annotations_are_few_and_hold_hostile_text(command: str) -> None:
 
 
 def test_annotations_are_folded_and_have_levels() -> None:
-    found = annotations(reported("incident"))
+    found = commands_of(reported("incident"))
     assert [level for level, _, _ in found] == ["error", "error", "warning", "notice"]
     assert found[1][1] == "rdma-host-ports macstudio1"
     assert "reboot: restart this host" in found[1][2]
-    unknown = annotations(reported("unreachable-host"))
+    unknown = commands_of(reported("unreachable-host"))
     assert unknown[0][0] == "warning"
     assert unknown[0][1].startswith("not known: ")
 
@@ -240,7 +240,7 @@ def test_more_causes_than_github_shows_are_named_in_the_last() -> None:
     for n in range(1, 13):
         access = Capture(ACCESS, ("ssh",), Outcome.REFUSED, detail=f"reason {n}")
         made = replace(made, hosts={**made.hosts, f"macstudio{n}": {ACCESS: access}})
-    found = annotations(report.build(made, "ports", "0.1.0"))
+    found = commands_of(report.build(made, "ports", "0.1.0"))
     warnings = [a for a in found if a[0] == "warning"]
     assert len(warnings) == 10
     assert warnings[-1][1] == "3 more"
