@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -25,9 +24,6 @@ from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
 from mlxdiag.render.verdicts import WORDS
 from mlxdiag.report import Report
-
-if TYPE_CHECKING:
-    from mlxdiag.probe.judge import Probe
 
 LEVELS = 6
 """Steps of colour in a heat map."""
@@ -84,6 +80,7 @@ def render(report: Report, style: Style) -> str:
         maps=maps,
         legend=_legend(maps),
         plots=plots(report.probes),
+        **_launched(report),
         findings=folded,
         host_columns=HOST,
         hosts=[(of_host(report, f), f.reached) for f in report.cluster.facts],
@@ -94,8 +91,6 @@ def render(report: Report, style: Style) -> str:
         words=WORDS,
         sign=Style().mark,
         size=size,
-        number=number,
-        who=_who,
     )
     return text if style.unicode else text.encode("ascii", "xmlcharrefreplace").decode()
 
@@ -140,6 +135,25 @@ def _shown(report: Report) -> Iterator[Shown]:
         yield Shown(group, mark, fix, kind, tuple(new), again)
 
 
+def _launched(report: Report) -> dict[str, object]:
+    """Collect what a probe ran; what it is made with is imported for that only."""
+    if not report.probes and report.command != "probe":
+        return {"probed": False}
+    from mlxdiag.render import launches  # noqa: PLC0415
+
+    found = launches.blocks(report)
+    whole = launches.measured(found)
+    return {
+        "probed": True,
+        "launches": found,
+        "soak_columns": launches.SOAK,
+        "beside_columns": launches.BESIDE,
+        "beside": launches.beside(whole),
+        "beside_what": whole[0].backend if whole else "",
+        "refused": launches.refusals(report),
+    }
+
+
 def _maps(report: Report) -> Iterator[Map]:
     hosts = report.cluster.topology.hosts
     if len(hosts) < 2:
@@ -181,10 +195,3 @@ def _level(share: float) -> int:
 def _legend(maps: tuple[Map, ...]) -> list[tuple[Mark, str]]:
     used = {heat.mark for one in maps for _, row in one.rows for heat in row}
     return [(mark, words) for mark, words in LEGEND if mark in used]
-
-
-def _who(probe: Probe) -> str:
-    """Name the ranks that are to blame, with their hosts."""
-    hosts = [rank.host.name for rank in probe.plan.ranks]
-    ranks = probe.blame.ranks if probe.blame else ()
-    return ", ".join(f"rank {rank} on {hosts[rank]}" for rank in ranks)

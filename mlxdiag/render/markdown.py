@@ -11,13 +11,12 @@ from mlxdiag.render.cells import LEGEND, cell
 from mlxdiag.render.fold import Group, groups
 from mlxdiag.render.rows import HOST, because, of_host
 from mlxdiag.render.short import verdict_line
-from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
 from mlxdiag.render.verdicts import WORDS, of_link
 from mlxdiag.report import Report
 
 if TYPE_CHECKING:
-    from mlxdiag.probe.judge import Probe
+    from mlxdiag.render.launches import Block
 
 COMPACT_FROM = 9
 """From this many hosts on, the cables that are not clean are listed in place of the matrix."""
@@ -26,7 +25,6 @@ AT_MOST = 100
 """So many rows or causes are written; GitHub takes a megabyte for the summary of a step."""
 
 MARKS = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}
-PROBE = ("size", "samples", "p50 us", "p99 us", "max us", "algbw GB/s", "busbw GB/s", "wrong")
 
 
 def render(report: Report, style: Style) -> str:
@@ -46,8 +44,8 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
         yield from _heading("Hosts")
         yield from _table(HOST, (of_host(report, facts) for facts in report.cluster.facts), style)
         yield from _pairs(report, style)
-    for probe in report.probes[:AT_MOST]:
-        yield from _probe(probe, style)
+    if report.probes or report.command == "probe":
+        yield from _launches(report, style)
     yield from _findings(report, style)
     if report.command != "probe":
         yield from _backends(report, style)
@@ -151,29 +149,45 @@ def _backends(report: Report, style: Style) -> Iterator[str]:
     yield _text(f"{chosen} (from topology, not measured)", style)
 
 
-def _probe(probe: Probe, style: Style) -> Iterator[str]:
-    chosen = probe.plan.settings
-    hosts = list(dict.fromkeys(rank.host.name for rank in probe.plan.ranks))
-    yield from _heading(f"Probe {_text(probe.plan.backend, style)}")
-    asked = f"{chosen.op} of {chosen.dtype}, {len(probe.plan.ranks)} ranks on {', '.join(hosts)}"
-    yield _text(asked, style)
-    for note in probe.plan.notes:
-        yield f"- {_text(note, style)}"
-    if probe.rows:
+def _launches(report: Report, style: Style) -> Iterator[str]:
+    from mlxdiag.render.launches import BESIDE, beside, blocks, measured, refusals  # noqa: PLC0415
+
+    found = blocks(report)
+    shown = [block for block in found if block.whole or not block.passed]
+    for block in shown[:AT_MOST]:
+        yield from _launch(block, style)
+    yield from _more(len(shown))
+    whole = measured(found)
+    if rows := beside(whole):
+        yield from _heading("Side by side")
+        yield from (_text(f"speed: how many times that of {whole[0].backend}", style), "")
+        yield from _table(BESIDE, rows, style)
+    if refused := refusals(report):
+        yield from _heading("Not launched")
+        yield from (f"- {_text(said, style)}" for said in refused)
+
+
+def _launch(block: Block, style: Style) -> Iterator[str]:
+    from mlxdiag.render.launches import SOAK  # noqa: PLC0415
+
+    yield from _heading(f"Probe {_text(block.backend, style)}")
+    yield _text(block.asked, style)
+    yield from _list(block.notes, style)
+    if block.rows:
         yield ""
-        rows = (
-            (
-                size(row.size),
-                str(row.samples),
-                *map(number, (row.p50_us, row.p99_us, row.max_us)),
-                *map(number, (row.algbw_gb_per_s, row.busbw_gb_per_s)),
-                "n/a" if row.wrong is None else str(row.wrong),
-            )
-            for row in probe.rows
-        )
-        yield from _table(PROBE, rows, style)
-    for text in probe.run.left:
-        yield f"- {_text(text, style)}"
+        yield from _table(block.columns, block.rows, style)
+        yield from ("", _text(block.models, style))
+    for rows, said in block.soaks:
+        yield ""
+        yield from _table(SOAK, rows, style)
+        yield from ("", _text(said, style))
+    yield from _list([*(said for said, _ in block.blames), *block.left], style)
+
+
+def _list(lines: Sequence[str], style: Style) -> Iterator[str]:
+    if lines:
+        yield ""
+    yield from (f"- {_text(line, style)}" for line in lines)
 
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$#]|(?<![^\W_])_|_(?![^\W_])")

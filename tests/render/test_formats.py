@@ -430,4 +430,4 @@ def test_pairs_have_both_numbers_and_sweeps_a_curve_each() -> None:
     cells = re.findall(r"2\.62\n?.*?26\.0", rendered("html", awkward("probe")), re.DOTALL)
     assert len(cells) >= 2
     assert classes["curve"] >= 2
-    assert "1 launches of pairs" in page.text
+    assert "1 launch of pairs" in page.text
