@@ -242,6 +242,11 @@ def probe(
     connections: Annotated[
         int, typer.Option("--connections", min=1, max=4, help="Of ring, per link.")
     ] = 1,
+    pairwise: Annotated[bool, typer.Option("--pairwise", help="Every cabled pair alone.")] = False,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every pair of hosts.")] = False,
+    behind: Annotated[
+        int, typer.Option("--behind", min=1, max=99, help="Name links so many % below the median.")
+    ] = 25,
     force: Annotated[
         bool, typer.Option("--force", help="Launch RDMA although the facts do not allow it.")
     ] = False,
@@ -283,6 +288,8 @@ def probe(
             level=level.value,
             soak_s=command.seconds(soak) if soak else None,
             connections=connections,
+            pairs="all" if all_pairs else "cabled" if pairwise else "",
+            behind=behind / 100,
             force=force,
         )
         if save is not None:

@@ -18,6 +18,7 @@ from mlxdiag.recording import Ended, Recording
 
 if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe
+    from mlxdiag.probe.matrix import Matrix
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -39,6 +40,7 @@ class Report:
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
+    pairs: tuple[Matrix, ...] = ()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -140,10 +142,11 @@ def build(
     found = recommend(seen, links, findings)
     findings = (*findings, expected(seen, found, findings))
     probes = _judged(recording)
+    pairs = _paired(probes, seen.topology.hosts)
     if command == "probe":
         from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
 
-        findings = probe_findings(probes, recording.refusals, recording.inventory.expect)
+        findings = probe_findings(probes, recording.refusals, recording.inventory.expect, pairs)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -156,6 +159,7 @@ def build(
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
+        pairs=pairs,
     )
 
 
@@ -165,3 +169,11 @@ def _judged(recording: Recording) -> tuple[Probe, ...]:
     from mlxdiag.probe.judge import judge  # noqa: PLC0415  # most recordings have no launches
 
     return tuple(judge(plan, run) for plan, run in recording.probes)
+
+
+def _paired(probes: tuple[Probe, ...], hosts: Sequence[str]) -> tuple[Matrix, ...]:
+    if not probes:
+        return ()
+    from mlxdiag.probe import matrix  # noqa: PLC0415  # most recordings have no launches
+
+    return matrix.build(probes, hosts)

@@ -16,6 +16,7 @@ from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, probes
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
+from mlxdiag.probe import matrix
 from mlxdiag.probe.judge import judge
 from mlxdiag.probe.plan import Refusal
 from mlxdiag.probe.said import GangRun
@@ -32,7 +33,7 @@ from tests.checks.recorded import (
     unreached,
 )
 from tests.model import CASES
-from tests.probe.logs import healthy, log, mesh, plan, ran, swept
+from tests.probe.logs import behind_and_not_measured, healthy, log, mesh, plan, ran, swept
 
 IDS = [check.id for check in ALL]
 
@@ -221,6 +222,7 @@ def everything() -> Iterator[Finding]:
         yield from probes.findings([probe, probe], ())
     for refusal in REFUSALS:
         yield from probes.findings((), [refusal])
+    yield from probes.findings((), (), pairs=matrix.build(behind_and_not_measured(), ()))
 
 
 NEVER_FAILS = frozenset({"access-reachable", "access-answers"})

@@ -96,7 +96,8 @@ class Backend:
     """One backend. `name` is the hostfile's, `mlx_name` is what `init` calls it.
 
     `fragile`: a failed init leaks kernel resources until reboot, so it needs proof and is never
-    tried twice. `deadlines_s` are those that differ from the common ones.
+    tried twice. `deadlines_s` are those that differ from the common ones. `any_peer`: send and
+    recv reach every rank of a group, not the neighbours alone, so pairs need no launch of theirs.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Backend:
     words: tuple[Word, ...]
     deadlines_s: Mapping[str, float]
     fragile: bool = False
+    any_peer: bool = False
     accuse: Accuse | None = None
 
     def word(self, text: str) -> Word | None:
@@ -122,6 +124,7 @@ def wire(link: Link, order: Sequence[str]) -> Wire:
         ports=(_place(ends[0]), _place(ends[1])),
         devices=(_said(ends[0].device), _said(ends[1].device)),
         speed_gbps=link.speed_gbps,
+        receptacles=(ends[0].receptacle, ends[1].receptacle),
     )
 
 

@@ -8,6 +8,7 @@ from mlxdiag.checks import speed
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
 from mlxdiag.inventory import Expect
 from mlxdiag.probe.judge import Probe
+from mlxdiag.probe.matrix import Matrix, Way
 from mlxdiag.probe.plan import Refusal
 
 
@@ -18,6 +19,11 @@ def _asked_elsewhere(_cluster: object, _probe: Probe) -> Evidence | None:
 
 def _nothing_left(_cluster: object, _probe: Probe) -> Evidence | None:
     """A rank that stays behind holds its port, its memory and, with jaccl, protection domains."""
+    return None
+
+
+def _pair_behind(_cluster: object, _probe: Probe) -> Evidence | None:
+    """A collective is as fast as its slowest link, and does not say which one that is."""
     return None
 
 
@@ -50,14 +56,29 @@ ALLOWED: Check[Probe] = Check(
     (),
     _asked_elsewhere,
 )
+BEHIND: Check[Probe] = Check(
+    "probes-pair-behind",
+    "the link is about as fast as the others",
+    Severity.WARNING,
+    "link",
+    Fix(
+        FixKind.REPLUG,
+        "re-seat the cable at both ends, measure again, then swap it with one that is not behind",
+    ),
+    (),
+    _pair_behind,
+)
 EXPECT = Expect()
-CHECKS = (ALLOWED, COLLECTIVE, LEFT, *speed.CHECKS)
+CHECKS = (ALLOWED, COLLECTIVE, LEFT, BEHIND, *speed.CHECKS)
 
 
 def findings(
-    probes: Sequence[Probe], refusals: Iterable[Refusal], expect: Expect = EXPECT
+    probes: Sequence[Probe],
+    refusals: Iterable[Refusal],
+    expect: Expect = EXPECT,
+    pairs: Sequence[Matrix] = (),
 ) -> tuple[Finding, ...]:
-    """Judge every launch: did the collectives work, is the place clean; and what was refused.
+    """Judge every launch: did the collectives work, is the place clean; what was refused; links.
 
     The numbers of all launches of a backend are held to what is expected of it.
 
@@ -66,11 +87,19 @@ def findings(
     refused = (_refused(refusal, others=bool(probes)) for refusal in refusals)
     ask = (_allowed, _collective, _left)
     found = (about(probe) for probe in probes for about in ask)
-    return (*refused, *found, *speed.findings(probes, expect))
+    links = (_behind(matrix, way) for matrix in pairs for way in matrix.ways)
+    return (*refused, *found, *links, *speed.findings(probes, expect))
 
 
 def _allowed(probe: Probe) -> Finding:
-    return Finding(ALLOWED, Subject("cluster", interface=probe.plan.backend), Status.PASS)
+    return Finding(ALLOWED, _subject(probe), Status.PASS)
+
+
+def _subject(probe: Probe) -> Subject:
+    if probe.plan.part != "pair":
+        return Subject("cluster", interface=probe.plan.backend)
+    one, other = (rank.host.name for rank in probe.plan.ranks)
+    return Subject("pair", one, far=Subject("host", other))
 
 
 def _refused(refusal: Refusal, *, others: bool) -> Finding:
@@ -86,20 +115,43 @@ def _refused(refusal: Refusal, *, others: bool) -> Finding:
 
 def _collective(probe: Probe) -> Finding:
     hosts = [rank.host.name for rank in probe.plan.ranks]
-    subject = Subject("cluster", interface=probe.plan.backend)
+    subject = _subject(probe)
     if probe.blame is None:
         return Finding(COLLECTIVE, subject, Status.PASS)
     who = ", ".join(f"rank {rank} ({hosts[rank]})" for rank in probe.blame.ranks)
-    seen = f"{probe.plan.backend}: {who} {probe.blame.text}".replace("  ", " ")
+    pair = f" {_label(probe)}" if probe.plan.part == "pair" else ""
+    seen = f"{probe.plan.backend}{pair}: {who} {probe.blame.text}".replace("  ", " ")
     evidence = Evidence("probe", seen, f"{len(hosts)} ranks, all of them done")
     interrupted = probe.run.end == "interrupted"
     return Finding(COLLECTIVE, subject, Status.UNKNOWN if interrupted else Status.FAIL, evidence)
 
 
+def _label(probe: Probe) -> str:
+    one, other = (rank.host.name for rank in probe.plan.ranks)
+    return Way((one, other), probe.plan.wires, ()).label
+
+
 def _left(probe: Probe) -> Finding:
-    subject = Subject("cluster", interface=probe.plan.backend)
+    subject = _subject(probe)
     if not probe.run.left:
         return Finding(LEFT, subject, Status.PASS)
     unknown = all("not known" in text for text in probe.run.left)
     evidence = Evidence("ps", "; ".join(probe.run.left), "nothing")
     return Finding(LEFT, subject, Status.UNKNOWN if unknown else Status.FAIL, evidence)
+
+
+def _behind(matrix: Matrix, way: Way) -> Finding:
+    subject = Subject("pair", way.hosts[0], far=Subject("host", way.hosts[1]))
+    if len(way.wires) == 1 and all(way.wires[0].receptacles):
+        one, other = way.wires[0].receptacles
+        far = Subject("port", way.hosts[1], receptacle=other)
+        subject = Subject("link", way.hosts[0], receptacle=one, far=far)
+    status = Status(way.standing)
+    if status in (Status.PASS, Status.SKIP):
+        return Finding(BEHIND, subject, status, reason=way.said)
+    slow = [
+        f"{matrix.links_of(h)} of {h} are behind: the host" for h in matrix.slow if h in way.hosts
+    ]
+    seen = "; ".join([f"{matrix.backend} {way.label}: {way.said}", *slow])
+    wanted = f"within {matrix.behind:.0%} of the median"
+    return Finding(BEHIND, subject, status, Evidence("probe", seen, wanted))

@@ -39,7 +39,7 @@ BANDWIDTH: Check[Probe] = Check(
     "large collectives move as much as expected",
     Severity.ERROR,
     "cluster",
-    Fix(FixKind.NONE, "find the link that is slow: probe two hosts at a time, with --hosts"),
+    Fix(FixKind.NONE, "find the link that is slow: mlxdiag probe --pairwise"),
     ("probes-collective",),
     _bandwidth,
 )

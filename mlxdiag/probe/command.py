@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
@@ -16,9 +16,32 @@ from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.errors import InventoryError
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ladder import climb
-from mlxdiag.probe import attempts, choose, fit, gang, neighbours, spelt, thresholds
+from mlxdiag.probe import (
+    attempts,
+    choose,
+    fit,
+    gang,
+    matrix,
+    neighbours,
+    pairwise,
+    spelt,
+    thresholds,
+)
 from mlxdiag.probe import launch as launches
-from mlxdiag.probe.plan import ELEMENT_BYTES, LAUNCHES_OF, SIZES_OF, Plan, Refusal, Settings
+from mlxdiag.probe.judge import judge
+from mlxdiag.probe.plan import (
+    BEHIND,
+    ELEMENT_BYTES,
+    LAUNCHES_OF,
+    PAIR_SIZES,
+    SIZES_OF,
+    Plan,
+    Refusal,
+    Settings,
+    Try,
+    Wire,
+)
+from mlxdiag.probe.said import GangRun
 from mlxdiag.probe.watch import Watch, watching
 from mlxdiag.progress import progress
 from mlxdiag.recommend import recommend
@@ -34,7 +57,8 @@ _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 class Wish:
     """What the command line asked for; sizes as typed, in bytes with K, M or G (1024-based).
 
-    `force` launches a fragile backend without proof.
+    `pairs` is `cabled`, `all` or nothing; `behind` is a share of the median, 0 to 1. `force`
+    launches a fragile backend without proof.
     """
 
     backend: str
@@ -50,6 +74,8 @@ class Wish:
     level: str = "standard"
     soak_s: float | None = None
     connections: int = 1
+    pairs: str = ""
+    behind: float = BEHIND
     force: bool = False
 
     def backends(self) -> tuple[Backend, ...]:
@@ -68,13 +94,21 @@ class Wish:
             check=self.check,
             connections=self.connections,
             soak_s=self.soak_s,
+            behind=self.behind,
         )
+
+    def pair_settings(self) -> Settings:
+        """Turn it into what two ranks are told."""
+        if self.op != "all_sum" or self.soak_s is not None:
+            raise InventoryError("pairs are measured with all_sum: neither --op nor --soak")
+        sizes = self._sweep() if self.begin or self.end else PAIR_SIZES[self.level]
+        return replace(self.settings(), sizes=sizes)
 
     def launches(self, *, held_to_numbers: bool = False) -> int:
         """Decide how often each backend is launched; twice at least where a verdict hangs on it."""
         if self.repeat is not None:
             return self.repeat
-        if self.soak_s is not None:
+        if self.soak_s is not None or self.pairs:
             return 1
         return max(LAUNCHES_OF[self.level], 2 if held_to_numbers else 1)
 
@@ -96,29 +130,48 @@ class Wish:
         return tuple(dict.fromkeys(size // element * element for size in sizes))
 
 
-Maker = Callable[[], Plan]
-Try = Callable[[int, str], Plan | Refusal]
-"""First port, nonce -> what a backend makes of it."""
+Maker = Callable[[], tuple[Plan, ...]]
+"""Makes the launches of one round, which run at the same time; nearly always one."""
+
+Round = tuple[int, tuple[Try, ...]]
+"""Ranks of each launch, and the launches."""
+
+Again = Callable[[Sequence[tuple[Plan, GangRun]]], Sequence[Maker]]
+"""What was launched -> what has to be launched once more."""
 
 
 @dataclass(frozen=True)
 class Plans:
-    """Launches to come, each made when its turn is there (fresh ports), and what was refused."""
+    """Launches to come, each made when its turn is there (fresh ports), and what was refused.
+
+    `again` says what to launch once more when all have run.
+    """
 
     inventory: Inventory
     makers: tuple[Maker, ...]
     refusals: tuple[Refusal, ...] = ()
     before: Recording | None = None
+    again: Again = lambda _runs: ()
 
 
 def on_this_machine(count: int, wish: Wish) -> Plans:
     """Plan ranks of this machine, with the interpreter that runs us."""
     host = Host("localhost", "127.0.0.1", python=sys.executable, connection="local")
     settings = wish.settings()
-    tries: list[tuple[int, Try]] = [
-        (count, partial(_on_machine, backend, count, host, settings)) for backend in wish.backends()
-    ]
-    return _plans(Inventory("local", (host,)), tries, wish.launches(), None)
+    refusals: list[Refusal] = []
+    tries: list[list[Round]] = []
+    for backend in wish.backends():
+        whole: Try = partial(_on_machine, backend, count, host, settings)
+        if not wish.pairs:
+            tries.append([(count, (whole,))])
+        elif pairwise.within_a_group(backend):
+            sizes = wish.pair_settings().sizes
+            tries.append([(count, (_with_pairs(backend, whole, sizes),))])
+        else:
+            pairs = pairwise.on_machine(backend, count, host, wish.pair_settings())
+            tries.append([(2, some) for some in pairs.rounds])
+            refusals += pairs.refusals
+    return _plans(Inventory("local", (host,)), tries, refusals, wish.launches(), None)
 
 
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
@@ -139,11 +192,25 @@ def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> P
         if facts.ended != "complete":
             return Plans(inventory, (), (), facts)
         site = replace(site, beside=neighbours.found(facts.hosts))
-    tries: list[tuple[int, Try]] = [
-        (len(seen.topology.hosts), partial(_over_site, backend, site, settings))
-        for backend in wish.backends()
-    ]
-    return _plans(inventory, tries, wish.launches(held_to_numbers=bool(numbers)), facts)
+    count = len(seen.topology.hosts)
+    refusals: list[Refusal] = []
+    tries: list[list[Round]] = []
+    for backend in wish.backends():
+        whole: Try = partial(_over_site, backend, site, settings)
+        everyone = wish.pairs == "all"
+        if not wish.pairs:
+            tries.append([(count, (whole,))])
+        elif pairwise.within_a_group(backend):
+            sizes = wish.pair_settings().sizes
+            tries.append(
+                [(count, (_with_pairs(backend, whole, sizes, None if everyone else site),))]
+            )
+        else:
+            pairs = pairwise.over_site(backend, site, wish.pair_settings(), everyone=everyone)
+            tries.append([(2, some) for some in pairs.rounds])
+            refusals += pairs.refusals
+    repeat = wish.launches(held_to_numbers=bool(numbers))
+    return _plans(inventory, tries, refusals, repeat, facts)
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -179,27 +246,76 @@ def _over_site(
     return replace(plan, notes=(*plan.notes, *fit.notes(site, order)))
 
 
+def _with_pairs(
+    backend: Backend, whole: Try, sizes: Sequence[int], site: Site | None = None
+) -> Try:
+    def made(port: int, nonce: str) -> Plan | Refusal:
+        plan = whole(port, nonce)
+        if isinstance(plan, Refusal):
+            return plan
+        return pairwise.inside(backend, plan, sizes, site)
+
+    return made
+
+
 def _plans(
-    inventory: Inventory, tries: Sequence[tuple[int, Try]], repeat: int, before: Recording | None
+    inventory: Inventory,
+    tries: Sequence[Sequence[Round]],
+    refused: Sequence[Refusal],
+    repeat: int,
+    before: Recording | None,
 ) -> Plans:
-    """Try every backend once without a port: what is refused then is not launched."""
+    """Try every launch once without a port: what is refused then is not launched."""
     makers: list[Maker] = []
-    refusals: list[Refusal] = []
-    for ranks, attempt in tries:
-        trial = attempt(0, "")
-        if isinstance(trial, Refusal):
-            refusals.append(trial)
-        else:
-            makers += [partial(_made, ranks, attempt)] * repeat
-    return Plans(inventory, tuple(makers), tuple(refusals), before)
+    refusals = list(refused)
+    links: dict[Link, Try] = {}
+    for rounds in tries:
+        of_backend: list[Maker] = []
+        for ranks, some in rounds:
+            good: list[Try] = []
+            for attempt in some:
+                trial = attempt(0, "")
+                if isinstance(trial, Refusal):
+                    refusals.append(trial)
+                    continue
+                good.append(attempt)
+                if trial.part == "pair":
+                    links[_link(trial)] = attempt
+            if good:
+                of_backend.append(partial(_made, ranks, tuple(good)))
+        makers += of_backend * repeat
+    again = partial(_behind, links)
+    return Plans(inventory, tuple(makers), tuple(dict.fromkeys(refusals)), before, again)
 
 
-def _made(ranks: int, attempt: Try) -> Plan:
-    """Make a plan with ports and a word of its own; what was possible before still is."""
-    plan = attempt(launches.port(ranks), launches.nonce())
-    if isinstance(plan, Refusal):
-        raise InventoryError(f"{plan.backend}: {plan.reason}")
-    return plan
+def _made(ranks: int, some: Sequence[Try]) -> tuple[Plan, ...]:
+    """Make plans with ports and a word of their own; what was possible before still is."""
+    made: list[Plan] = []
+    for port, attempt in zip(launches.ports(ranks, len(some)), some, strict=True):
+        plan = attempt(port, launches.nonce())
+        if isinstance(plan, Refusal):
+            raise InventoryError(f"{plan.backend}: {plan.reason}")
+        made.append(plan)
+    return tuple(made)
+
+
+Link = tuple[str, tuple[str, ...], tuple[Wire, ...]]
+
+
+def _link(plan: Plan) -> Link:
+    return plan.backend, tuple(rank.host.name for rank in plan.ranks), plan.wires
+
+
+def _behind(links: Mapping[Link, Try], runs: Sequence[tuple[Plan, GangRun]]) -> list[Maker]:
+    """Launch every link that was behind once more, alone: beside others it may have suffered."""
+    found = matrix.build([judge(plan, run) for plan, run in runs], ())
+    behind = [
+        (one.backend, way.hosts, way.wires)
+        for one in found
+        for way in one.ways
+        if way.standing == "fail"
+    ]
+    return [partial(_made, 2, (links[link],)) for link in behind if link in links]
 
 
 def launch(plans: Plans, timeout_s: float | None) -> Recording:
@@ -211,33 +327,38 @@ def launch(plans: Plans, timeout_s: float | None) -> Recording:
         timeout_s = max(0.0, timeout_s - before.duration_s)
     boots = attempts.boots(cluster.build(plans.inventory, before.hosts)) if before else {}
     with watching(len(plans.makers)) as watch:
-        makers = [partial(_watched, watch, make) for make in plans.makers]
         ran = launches.launch(
             plans.inventory,
-            makers,
+            [partial(_watched, watch, make) for make in plans.makers],
             before=before,
             timeout_s=timeout_s,
+            again=lambda runs: [partial(_watched, watch, make) for make in plans.again(runs)],
             on_event=watch.hear,
             counted=partial(attempts.counted, boots),
         )
     return replace(ran, refusals=(*plans.refusals, *ran.refusals))
 
 
-def _watched(watch: Watch, make: Maker) -> Plan:
+def _watched(watch: Watch, make: Maker) -> tuple[Plan, ...]:
     return watch.begin(make())
 
 
 def described(plans: Plans) -> str:
     """Spell the plans out, each once however often it is repeated, and what was refused."""
-    refused = "".join(f"refused: {r.backend}: {r.reason}\n" for r in plans.refusals)
-    made = (make() for make in plans.makers)
-    alike = {(plan.backend, tuple(rank.host for rank in plan.ranks)): plan for plan in made}
-    return refused + "\n".join(spelt.spelt(plan, gang.line_of) for plan in alike.values())
+    said = ["".join(f"refused: {r.backend}: {r.reason}\n" for r in plans.refusals)]
+    seen: set[Link] = set()
+    for number, make in enumerate(plans.makers, 1):
+        for plan in make():
+            if _link(plan) not in seen:
+                seen.add(_link(plan))
+                when = f"round {number}: " if plan.part == "pair" else ""
+                said.append(when + spelt.spelt(plan, gang.line_of))
+    return "\n".join(filter(None, said))
 
 
 def hostfile(plans: Plans, path: str) -> tuple[str, str]:
     """Give the text of a hostfile at `path`, and the line that uses it; refuse where none is."""
-    made = (make() for make in plans.makers)
+    made = (plan for make in plans.makers for plan in make())
     plan = next((plan for plan in made if plan.part == "whole"), None)
     if plan is None:
         reasons = "; ".join(f"{r.backend}: {r.reason}" for r in plans.refusals)

@@ -10,6 +10,7 @@ from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.capture import Outcome
 from mlxdiag.cluster import Cluster
 from mlxdiag.facts.mlx_runtime import MlxRuntime
+from mlxdiag.facts.sw_vers import SwVers
 from mlxdiag.hostlist import fold
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Refusal
@@ -17,6 +18,9 @@ from mlxdiag.readings import Gap, HostFacts, known, need
 
 OLDEST = (3, 10)
 """The first Python that the kernel runs on."""
+
+JACCL_MACOS = (26, 2)
+"""The first macOS that has RDMA over Thunderbolt, and so the first where mlx has jaccl."""
 
 NAME_IT = "name the one that has mlx as `python:` in the inventory"
 
@@ -82,7 +86,7 @@ def _lacks(backend: Backend, facts: HostFacts) -> str:
         where = f"{runtime.executable} is Python {runtime.python}"
         return f"{where}, a rank needs {OLDEST[0]}.{OLDEST[1]} or later; {NAME_IT}"
     if backend.mlx_name not in runtime.backends:
-        return _without_backend(backend, runtime)
+        return _without_backend(backend, runtime, known(facts.sw_vers))
     return ""
 
 
@@ -98,8 +102,11 @@ def _without_mlx(runtime: MlxRuntime) -> str:
     return f"no mlx in {runtime.executable}{why}{looked}; {install}, or {NAME_IT}"
 
 
-def _without_backend(backend: Backend, runtime: MlxRuntime) -> str:
+def _without_backend(backend: Backend, runtime: MlxRuntime, macos: SwVers | None) -> str:
     wheel = f", wheel {', '.join(runtime.tags)}" if runtime.tags else ""
+    if backend.mlx_name == "jaccl" and macos and _numbers(macos.version) < JACCL_MACOS:
+        oldest = ".".join(map(str, JACCL_MACOS))
+        return f"mlx {runtime.mlx} has no jaccl: macOS is {macos.version}, it needs {oldest}"
     fix = {
         "jaccl": f"; `{runtime.executable} -m pip install --force-reinstall --no-cache-dir mlx"
         " mlx-metal` with a Python and pip recent enough to choose the macosx_26_0 wheel",

@@ -283,6 +283,10 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
     least = min(begun.values())
     if least < max(begun.values()):
         guilty = tuple(rank for rank, count in begun.items() if count == least)
+        if inside := _inside(run, guilty):
+            who = f"data for rank {', '.join(map(str, inside))} is lost"
+            lost = f"{who}: still in collective {least}, which others are through with"
+            return Blame((), lost, _stacks(late))
         return Blame(guilty, f"did not arrive at collective {least + 1}", _stacks(late))
     return Blame((), f"all ranks wait in collective {least}: no data passes", _stacks(late))
 
@@ -383,7 +387,7 @@ def _lines(*texts: str) -> str:
     return "\n".join(filter(None, texts))
 
 
-PHASES = ("spawn", "import", "init", "identity", "check", "measure", "soak", "done")
+PHASES = ("spawn", "import", "init", "identity", "check", "measure", "pairs", "soak", "done")
 
 
 def _heard(log: RankLog) -> float:
@@ -394,6 +398,15 @@ def _heard(log: RankLog) -> float:
 def _begun(log: RankLog) -> int:
     """Count the collectives that a rank came to: done ones are equal while all wait for one."""
     return max((e.get("begun", 0) for e in log.events), default=0)
+
+
+def _inside(run: GangRun, ranks: Sequence[int]) -> tuple[int, ...]:
+    """Of ranks that came to the fewest collectives, those that the last one still holds.
+
+    Who did not arrive at the next one is through with it, as the others are.
+    """
+    through = {log.rank: max((e.get("seq", 0) for e in log.events), default=0) for log in run.logs}
+    return tuple(rank for rank in ranks if through[rank] < max(through.values()))
 
 
 def _moves(log: RankLog) -> bool:

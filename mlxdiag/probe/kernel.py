@@ -609,6 +609,8 @@ def rank_main(job: Job, events: int) -> None:
         else:
             for size in job["sizes"]:
                 in_measure(rank, group, size)
+            for size in job["pair_sizes"]:
+                in_pairs(rank, group, size)
         signal.setitimer(signal.ITIMER_REAL, 0)
         rank.phase = "done"
         rank.tell("done", begun=rank.begun, seq=rank.seq, max_rss=max_rss())
@@ -973,6 +975,63 @@ def send_step(rank: Rank, group: Any, count: int, dtype: Any) -> Step:
     value, like = mx.ones(count, dtype=dtype), mx.zeros(count, dtype=dtype)
     mx.eval(value, like)
     return lambda: exchange(group, value, like, before, after, first=me % 2 == 0)
+
+
+def in_pairs(rank: Rank, group: Any, size: int) -> None:
+    """Ping-pong with one peer a round; the lower rank times round trips.
+
+    All sum before each round: sizes must not follow each other without it (mlx #3149). `begun`
+    counts these sums alone, so that of a round that hangs its pair is who did not arrive.
+    """
+    me, count = rank.job["rank"], max(1, size // 4)
+    one, like = mx.ones(1, dtype=mx.int32), mx.zeros(count, dtype=mx.int32)
+    value = plane(me, count, 1)
+    mx.eval(one, like, value)
+    for number, pairs in enumerate(rank.job["rounds"]):
+        rank.enter("pairs", size=size, round=number)
+        rank.begun += 1
+        mx.eval(mx.distributed.all_sum(one, group=group))
+        for lower, higher in pairs:
+            if me == lower:
+                serve(rank, group, higher, size, value, like)
+            elif me == higher:
+                answer(rank, group, lower, size, like)
+
+
+def serve(rank: Rank, group: Any, peer: int, size: int, value: Any, like: Any) -> None:
+    """Send, wait until it is back, time both; the last one is compared."""
+    evaluate, send, recv = mx.eval, mx.distributed.send, mx.distributed.recv_like
+    clock, samples, got = time.perf_counter_ns, [], like
+    for _ in range(trips(rank, size)):
+        start = clock()
+        evaluate(send(value, peer, group=group))
+        got = recv(like, peer, group=group)
+        evaluate(got)
+        samples.append(clock() - start)
+    wrong = mx.sum(got != value).item() if rank.job["check"] else 0
+    if wrong:
+        rank.fail(
+            "wrong",
+            f"to rank {peer} and back: {wrong} wrong elements",
+            op="send",
+            wrong=wrong,
+            offset=mx.argmax(got != value).item(),
+            guilty=[rank.job["rank"], peer],
+        )
+    rank.tell("pair", peer=peer, size=size, ns=samples[rank.job["warmup"] :])
+
+
+def answer(rank: Rank, group: Any, peer: int, size: int, like: Any) -> None:
+    """Send back what came."""
+    for _ in range(trips(rank, size)):
+        got = mx.distributed.recv_like(like, peer, group=group)
+        mx.eval(got)
+        mx.eval(mx.distributed.send(got, peer, group=group))
+
+
+def trips(rank: Rank, size: int) -> int:
+    """Give how many round trips a pair makes, those of the warm-up with them."""
+    return int(rank.job["warmup"] + rank.job["iterations"][str(size)])
 
 
 OPS = {"all_sum": all_sum_step, "all_gather": all_gather_step, "send": send_step}

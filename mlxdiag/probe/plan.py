@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ DEADLINES_S: Mapping[str, float] = {
     "identity": 10.0,
     "check": 60.0,
     "measure": 60.0,
+    "pairs": 60.0,
     "soak": 60.0,
 }
 """Seconds per phase; of a soak per collective, however long it is.
@@ -32,6 +33,16 @@ SIZES_OF: Mapping[str, tuple[int, ...]] = {
 }
 """Per level."""
 
+PAIR_SIZES: Mapping[str, tuple[int, ...]] = {
+    "quick": (4, 1 << 20),
+    "standard": (4, 4 << 20),
+    "full": (4, 64 << 10, 4 << 20, 16 << 20),
+}
+"""Per level, between two ranks: the first is for latency, the last for bandwidth."""
+
+BEHIND = 0.25
+"""By which share of the median a link may be slower, unless `--behind` says otherwise."""
+
 LAUNCHES_OF: Mapping[str, int] = {"quick": 1, "standard": 1, "full": 3}
 """Launches per level: a verdict that hangs on a number takes two or more."""
 
@@ -44,7 +55,8 @@ class Settings:
     """What is measured, equal on all ranks. Sizes are bytes of one rank's buffer.
 
     `connections` is how many a link gets, where the backend can have several. With `soak_s` sizes
-    are mixed for so many seconds, every result is compared, and nothing is timed.
+    are mixed for so many seconds, every result is compared, and nothing is timed. A link that is
+    slower than the median by more than the share `behind` is named.
     """
 
     op: str = "all_sum"
@@ -55,6 +67,7 @@ class Settings:
     check: bool = True
     connections: int = 1
     soak_s: float | None = None
+    behind: float = BEHIND
 
     def iterations_of(self, size: int) -> int:
         """Decide how often a size is timed: many times what is short, never by a clock."""
@@ -76,12 +89,14 @@ class Wire:
     """A cable that a launch uses, by the ranks at its ends: port and RDMA device ("") of each.
 
     `speed_gbps` is the link's, in gigabits per second; None where the hosts do not say.
+    `receptacles` are numbers as macOS counts; 0 is not known.
     """
 
     ranks: tuple[int, int]
     ports: tuple[str, str]
     devices: tuple[str, str] = ("", "")
     speed_gbps: float | None = None
+    receptacles: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,9 @@ class Refusal:
 class Plan:
     """One launch. `mlx_backend` is the name that `init` knows; jaccl-ring is jaccl there.
 
-    `part` is `pair` for a launch of two ranks that measures one link of a larger cluster.
+    `part` is `pair` for a launch of two ranks that measures one link of a larger cluster. `rounds`
+    are pairs of ranks, the lower first, that ping-pong inside this launch, those of a round at the
+    same time, with buffers of `pair_sizes` bytes.
     `launcher` are the words of an mpirun that starts the ranks, by its major version; where there
     are none, we start every rank ourselves.
     `fragile` launches are not repeated after a failure; `attempts` counts them by host since its
@@ -111,6 +128,8 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     wires: tuple[Wire, ...] = ()
     part: str = "whole"
+    rounds: tuple[tuple[tuple[int, int], ...], ...] = ()
+    pair_sizes: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadlines_s: Mapping[str, float] = field(default_factory=lambda: dict(DEADLINES_S))
@@ -136,7 +155,15 @@ class Plan:
             "op": chosen.op,
             "dtype": chosen.dtype,
             "sizes": list(chosen.sizes),
-            "iterations": {str(size): chosen.iterations_of(size) for size in chosen.sizes},
+            "rounds": [[list(pair) for pair in pairs] for pairs in self.rounds],
+            "pair_sizes": list(self.pair_sizes),
+            "iterations": {
+                str(size): chosen.iterations_of(size) for size in (*chosen.sizes, *self.pair_sizes)
+            },
             "warmup": chosen.warmup,
             "soak_s": chosen.soak_s,
         }
+
+
+Try = Callable[[int, str], Plan | Refusal]
+"""First port, nonce -> what a backend makes of it."""

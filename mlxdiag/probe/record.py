@@ -69,12 +69,26 @@ def _plan(said: dict[str, Any]) -> Plan:
         for rank in said["ranks"]
     )
     wires = tuple(
-        Wire(tuple(w["ranks"]), tuple(w["ports"]), tuple(w["devices"]), w["speed_gbps"])
+        Wire(
+            tuple(w["ranks"]),
+            tuple(w["ports"]),
+            tuple(w["devices"]),
+            w["speed_gbps"],
+            tuple(w.get("receptacles", (0, 0))),
+        )
         for w in said["wires"]
     )
     launcher = {major: tuple(words) for major, words in said.get("launcher", {}).items()}
-    parts = {"ranks": ranks, "wires": wires, "settings": Settings(**settings), "launcher": launcher}
-    return Plan(**{**said, **parts, "notes": tuple(said["notes"])})
+    rounds = tuple(tuple((a, b) for a, b in pairs) for pairs in said.get("rounds", ()))
+    parts = {
+        "ranks": ranks,
+        "wires": wires,
+        "settings": Settings(**settings),
+        "launcher": launcher,
+        "rounds": rounds,
+    }
+    tuples = {key: tuple(said.get(key, ())) for key in ("notes", "pair_sizes")}
+    return Plan(**{**said, **parts, **tuples})
 
 
 def _head(log: RankLog) -> dict[str, Any]:

@@ -33,15 +33,23 @@ def _lines(plan: Plan, line_of: Callable[[Host], str]) -> Iterator[str]:
         yield f"  {shlex.join(['mpirun', *words])}"
     way = "through mpirun's environment" if plan.launcher else "over stdin"
     yield f"to every rank: kernel and job {way}; MLX_* and JACCL_* of its login are taken away"
-    due = {phase: s for phase, s in plan.deadlines_s.items() if phase != "soak" or chosen.soak_s}
-    deadlines = ", ".join(f"{phase} {seconds:g}" for phase, seconds in due.items())
+    left_out = {"soak": not chosen.soak_s, "pairs": not plan.rounds}
+    due = [f"{name} {s:g}" for name, s in plan.deadlines_s.items() if not left_out.get(name)]
+    deadlines = ", ".join(due)
     yield f"deadlines (s): {deadlines}; without a word for {plan.lease_s:g} s a rank is ended"
     checked = "every element is checked first" if chosen.check else "nothing is checked"
     yield f"{chosen.op} of {chosen.dtype}, {chosen.warmup} untimed per size; {checked}"
+    if plan.rounds:
+        pairs = "; ".join(", ".join(f"{a}-{b}" for a, b in some) for some in plan.rounds)
+        yield f"then pairs of ranks, round by round: {pairs}; of {_listed(plan.pair_sizes)} bytes"
     if chosen.soak_s:
         yield f"soak: {chosen.soak_s:g} s"
     sizes = ", ".join(f"{size} x {chosen.iterations_of(size)}" for size in chosen.sizes)
     yield f"sizes (bytes x how often): {sizes}"
+
+
+def _listed(sizes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def _rank(rank: RankPlan) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Watch: one line on stderr about the launch that is under way, while stderr is a terminal."""
+"""Watch: one line on stderr about the launches that are under way, while stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlxdiag.render.sizes import duration, size
 STILL_S = 3.0
 """A rank that has not moved for so long is compared with the others."""
 
-ORDER = ("spawn", "import", "init", "identity", "check", "measure", "soak", "done")
+ORDER = ("spawn", "import", "init", "identity", "check", "measure", "pairs", "soak", "done")
 
 
 @dataclass
@@ -62,10 +62,19 @@ class Launch:
         if (place.order, place.size) != before:
             place.moved = now
 
+    @property
+    def order(self) -> tuple[int, int]:
+        """Where the last of its ranks is."""
+        return min(place.order for place in self.places)
+
     def line(self, now: float) -> str:
         """Say it in one line: backend, launch, phase, size, seconds, and who is behind."""
         first = min(self.places, key=lambda place: place.order)
-        parts = [self.plan.backend, f"launch {self.number} of {self.of}", first.phase]
+        what = f"launch {self.number} of {self.of}"
+        if self.plan.part == "pair":
+            hosts = " - ".join(rank.host.name for rank in self.plan.ranks)
+            what = f"round {self.number} of {self.of}  {hosts}"
+        parts = [self.plan.backend, what, first.phase]
         if first.size is not None:
             parts.append(size(first.size))
         soak_s = self.plan.settings.soak_s
@@ -94,27 +103,31 @@ class Launch:
 
 @dataclass
 class Watch:
-    """What the controller tells: a launch begins, a rank said something."""
+    """What the controller tells: launches begin at the same time, a rank of one said something."""
 
     of: int
     clock: Callable[[], float] = time.monotonic
-    launch: Launch | None = None
+    launches: dict[str, Launch] = field(default_factory=dict)
     number: int = 0
 
-    def begin(self, plan: Plan) -> Plan:
-        """Take note of a launch that begins now."""
+    def begin(self, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+        """Take note of launches that begin now."""
         self.number += 1
-        self.launch = Launch(plan, self.number, self.of, self.clock())
-        return plan
+        self.of = max(self.of, self.number)
+        now = self.clock()
+        self.launches = {plan.nonce: Launch(plan, self.number, self.of, now) for plan in plans}
+        return plans
 
-    def hear(self, rank: int, event: Event) -> None:
-        """Take in an event of the launch at hand; an mpirun is at no place."""
-        if self.launch is not None and rank != LAUNCHER:
-            self.launch.hear(rank, event, self.clock())
+    def hear(self, plan: Plan, rank: int, event: Event) -> None:
+        """Take in an event of a launch at hand; an mpirun is at no place."""
+        launch = self.launches.get(plan.nonce)
+        if launch is not None and rank != LAUNCHER:
+            launch.hear(rank, event, self.clock())
 
     def line(self) -> str:
-        """The line as it is now."""
-        return self.launch.line(self.clock()) if self.launch else ""
+        """Give the line as it is now: that of the launch which has come least far."""
+        at = min(self.launches.values(), key=lambda each: each.order, default=None)
+        return at.line(self.clock()) if at else ""
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe
+    from mlxdiag.probe.matrix import Matrix, Way
 
 SCHEMA_VERSION = 1
 Object = dict[str, Any]
@@ -63,6 +64,7 @@ def document(report: Report) -> Object:
         "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
         "probes": [_probe(probe) for probe in report.probes],
+        "pairs": [_pairs(matrix) for matrix in report.pairs],
         "recommendation": _recommendation(report),
         "summary": report.summary,
     }
@@ -216,6 +218,7 @@ def _probe(probe: Probe) -> Object:
         "connections": chosen.connections,
         "notes": list(probe.notes),
         "hosts": [asdict(host) | {"scrubbed": list(host.scrubbed)} for host in probe.hosts],
+        "part": plan.part,
         "end": probe.run.end,
         "passed": probe.passed,
         "blame": {
@@ -229,6 +232,47 @@ def _probe(probe: Probe) -> Object:
         "rows": [asdict(row) for row in probe.rows],
         "soak": asdict(probe.soak) if probe.soak else None,
         "samples": samples,
+    }
+
+
+def _pairs(matrix: Matrix) -> Object:
+    small, large = matrix.sizes
+    return {
+        "backend": matrix.backend,
+        "how": matrix.how,
+        "latency_bytes": small,
+        "bandwidth_bytes": large,
+        "behind": matrix.behind,
+        "hosts": list(matrix.hosts),
+        "slow_hosts": list(matrix.slow),
+        "medians": [
+            {
+                "kind": kind,
+                "links": median.count,
+                "latency_us": median.latency_us,
+                "latency_min_us": median.least_us,
+                "gb_per_s": median.gb_per_s,
+            }
+            for kind, median in matrix.medians.items()
+        ],
+        "links": [_way(matrix, way) for way in matrix.ways],
+    }
+
+
+def _way(matrix: Matrix, way: Way) -> Object:
+    latency, bandwidth = matrix.shares(way)
+    return {
+        "hosts": list(way.hosts),
+        "kind": way.kind,
+        "wires": [{"ports": list(w.ports), "speed_gbps": w.speed_gbps} for w in way.wires],
+        "latency_us": [figure and figure.latency_us for figure in way.figures],
+        "latency_min_us": [figure and figure.least_us for figure in way.figures],
+        "gb_per_s": [figure and figure.gb_per_s for figure in way.figures],
+        "latency_above": latency if way.best else None,
+        "bandwidth_below": bandwidth if way.best else None,
+        "standing": way.standing,
+        "behind_in": list(way.behind_in),
+        "said": way.said,
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mlxdiag.checks.probes import ALLOWED
+from mlxdiag.finding import Status
 from mlxdiag.probe.judge import Probe, Soak
 from mlxdiag.probe.linkrate import Rate
 from mlxdiag.probe.summary import Line, Summary, summaries
@@ -77,8 +78,8 @@ def beside(found: Sequence[Summary]) -> tuple[Row, ...]:
 
 def refusals(report: Report) -> tuple[str, ...]:
     """Say what was not launched, and why."""
-    allowed = (finding for finding in report.findings if finding.id == ALLOWED.id)
-    said = (f.evidence.observed if f.evidence else f.reason for f in allowed)
+    known = (f for f in report.findings if f.id == ALLOWED.id and f.status is not Status.PASS)
+    said = (f.evidence.observed if f.evidence else f.reason for f in known)
     return tuple(filter(None, said))
 
 

@@ -34,7 +34,8 @@ def probes(report: Report, style: Style) -> Iterator[RenderableType]:
     """Lay out every launch; those of one kind as one block."""
     found = blocks(report)
     for block in found:
-        yield from _block(block, style)
+        if block.whole or not block.passed:
+            yield from _block(block, style)
     whole = measured(found)
     if rows := beside(whole):
         yield _head("SIDE BY SIDE", f"speed: how many times that of {whole[0].backend}")

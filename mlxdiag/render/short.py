@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mlxdiag.capture import ACCESS, Outcome
@@ -34,12 +35,25 @@ def _how(probe: Probe) -> str:
     return "interrupted" if probe.run.end == "interrupted" else "failed"
 
 
+def _ran(probes: Sequence[Probe]) -> Iterator[str]:
+    """Say how each launch went; those of pairs are counted."""
+    pairs: dict[str, list[Probe]] = {}
+    for probe in probes:
+        if probe.plan.part == "pair":
+            pairs.setdefault(probe.plan.backend, []).append(probe)
+        else:
+            yield f"{probe.plan.backend} {_how(probe)}"
+    for backend, of in pairs.items():
+        well = sum(probe.passed for probe in of)
+        yield f"{backend} {well} of {len(of)} launches of pairs ok"
+
+
 def verdict_line(report: Report, style: Style) -> str:
     """Say the verdict, the backend, the counts and the first thing to do, in one line."""
     counts = report.summary
     usable = sum(state.jaccl.usable is True for state in report.links)
     if report.command == "probe":
-        ran = ", ".join(f"{probe.plan.backend} {_how(probe)}" for probe in report.probes)
+        ran = ", ".join(_ran(report.probes))
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     parts = [
         f"{report.verdict.upper()}:",

@@ -18,6 +18,7 @@ from mlxdiag.recommend import Choice
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
+from mlxdiag.render.pairs import pairs
 from mlxdiag.render.probes import probes, refused, speed
 from mlxdiag.render.rows import HOST, PORT, because, of_host, of_port
 from mlxdiag.render.short import verdict_line
@@ -46,6 +47,7 @@ def render(report: Report, style: Style) -> str:
     if report.command == "probe":
         parts += [
             *probes(report, style),
+            *pairs(report.pairs, style),
             *speed(report, style),
             *refused(report, style),
             Text(""),

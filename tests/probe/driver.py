@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mlxdiag import cli
 from mlxdiag.probe import launch
+from mlxdiag.probe.plan import Plan
 from mlxdiag.probe.said import Event
-from tests.probe.world import OnEvent
+from mlxdiag.recording import Recording
 
 
 def main() -> None:
@@ -32,9 +34,13 @@ def main() -> None:
 
     real = launch.launch
 
-    def launched(*args: Any, on_event: OnEvent = lambda _rank, _event: None, **more: Any) -> Any:  # noqa: ANN401
-        def both(rank: int, event: Event) -> None:
-            on_event(rank, event)
+    def launched(
+        *args: Any,  # noqa: ANN401
+        on_event: Callable[[Plan, int, Event], None] = lambda *_: None,
+        **more: Any,  # noqa: ANN401
+    ) -> Recording:
+        def both(plan: Plan, rank: int, event: Event) -> None:
+            on_event(plan, rank, event)
             act(rank, event)
 
         return real(*args, on_event=both, **more)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 from mlxdiag.backends import ring
 from mlxdiag.inventory import Host
+from mlxdiag.probe.judge import Probe, judge
 from mlxdiag.probe.plan import Plan, Settings, Wire
 from mlxdiag.probe.said import End, Event, GangRun, RankLog
 
@@ -104,3 +106,43 @@ def ran(
     left: Sequence[str] = (),
 ) -> GangRun:
     return GangRun(tuple(logs), end, 10.0, tuple(overdue), phase, tuple(left))
+
+
+def pair(
+    hosts: tuple[str, str],
+    latency_us: float = 50.0,
+    gb_per_s: float = 2.0,
+    *,
+    wires: Sequence[Wire] = (),
+    fails: bool = False,
+    **settings: Any,  # noqa: ANN401
+) -> Probe:
+    """Judge a launch of two ranks over one link; 4 B and 4 MiB."""
+    sizes = (4, 4 << 20)
+    ns = (round(latency_us * 1000), round(sizes[1] / gb_per_s))
+    both = [samples([n] * 5, size) for n, size in zip(ns, sizes, strict=True)]
+    logs = [log(n, checked(), *both, *done()) for n in range(2)]
+    if fails:
+        logs[1] = log(1, ended(signal=9))
+    made = plan(2, sizes=sizes, **settings)
+    named = tuple(
+        replace(rank, host=replace(rank.host, name=name))
+        for rank, name in zip(made.ranks, hosts, strict=True)
+    )
+    of_two = replace(made, ranks=named, part="pair", wires=tuple(wires))
+    return judge(of_two, ran(logs, "failed" if fails else "done"))
+
+
+def cable(one: int, other: int) -> Wire:
+    """Name a cable by its receptacles."""
+    ports = (f"receptacle {one} (en{one})", f"receptacle {other} (en{other})")
+    return Wire((0, 1), ports, receptacles=(one, other))
+
+
+def behind_and_not_measured() -> list[Probe]:
+    """Judge four links of which the third is slow and the fourth failed."""
+    names = [("a", "b"), ("b", "c"), ("c", "d"), ("a", "d")]
+    return [
+        pair(hosts, gb_per_s=0.5 if at == 2 else 2.0, fails=at == 3, wires=[cable(at + 1, at + 2)])
+        for at, hosts in enumerate(names)
+    ]

@@ -235,13 +235,31 @@ def test_no_address_at_all_is_refused() -> None:
 # What is refused, by name.
 
 
+OLD_WHEEL = (
+    "macstudio2: mlx 0.32.4 has no jaccl (/opt/mlx/bin/python, wheel py3-none-macosx_15_0_arm64);"
+    " `/opt/mlx/bin/python -m pip install --force-reinstall --no-cache-dir mlx mlx-metal` with a"
+    " Python and pip recent enough to choose the macosx_26_0 wheel"
+)
+NO_MLX = (
+    "macstudio2: no mlx in /opt/mlx/bin/python (ModuleNotFoundError: No module named 'mlx');"
+    " `/opt/mlx/bin/python -m pip install mlx`, or name the one that has mlx as `python:` in the"
+    " inventory"
+)
+
+
 @pytest.mark.parametrize(
     ("case", "backend", "reason", "usable"),
     [
-        ("old-wheel", "jaccl", "no jaccl in the installed mlx: macstudio2", False),
-        ("old-wheel", "jaccl-ring", "no jaccl in the installed mlx: macstudio2", False),
-        ("no-mlx", "jaccl", "no mlx known on macstudio2", False),
-        ("mixed-mlx", "jaccl", "different mlx versions: 0.31.2, 0.32.4", False),
+        ("old-wheel", "jaccl", OLD_WHEEL, False),
+        ("old-wheel", "jaccl-ring", OLD_WHEEL, False),
+        ("no-mlx", "jaccl", NO_MLX, False),
+        (
+            "mixed-mlx",
+            "jaccl",
+            "different mlx versions: macstudio[1,2,4]: 0.32.4; macstudio3: 0.31.2; install one:"
+            " `pip install mlx==0.32.4`",
+            False,
+        ),
         (
             "incident",
             "jaccl",
@@ -257,7 +275,12 @@ def test_no_address_at_all_is_refused() -> None:
         ("header-only-ibv-devices", "jaccl", "no RDMA devices: macstudio4", False),
         ("interface-without-device", "jaccl", "no RDMA device: macstudio4 en3", False),
         ("tb4-in-the-mix", "jaccl", "no Thunderbolt 5: macstudio4", False),
-        ("macos-26.1", "jaccl", "macOS before 26.2: macstudio2", False),
+        (
+            "macos-26.1",
+            "jaccl",
+            "macstudio2: mlx 0.32.4 has no jaccl: macOS is 26.1, it needs 26.2",
+            False,
+        ),
         ("broken-cable", "jaccl", "no mesh: no cable macstudio2 - macstudio3", False),
         (
             "one-sided-cable",
@@ -267,8 +290,19 @@ def test_no_address_at_all_is_refused() -> None:
         ),
         ("mesh-9-hosts-ring", "jaccl", "too many ranks: 9 hosts, at most 8", False),
         ("hung-ibv-devinfo", "jaccl", "RDMA commands do not return: macstudio3", False),
-        ("unreachable-host", "jaccl", "no mlx known on macstudio3", None),
-        ("empty-recording", "jaccl-ring", "no mlx known on macstudio4", None),
+        (
+            "unreachable-host",
+            "jaccl",
+            "macstudio3: not known whether it has mlx: connect timeout: macstudio3.local:22 did not"
+            " answer in 10 s",
+            None,
+        ),
+        (
+            "empty-recording",
+            "jaccl-ring",
+            "macstudio4: not known whether it has mlx: not recorded",
+            None,
+        ),
         ("truncated-json", "jaccl", "no answer: macstudio2", None),
         ("truncated-json", "jaccl-ring", "no answer: macstudio2", None),
     ],
@@ -403,7 +437,7 @@ def test_forced_is_refused_where_there_is_no_matrix(case: str, usable: bool | No
 
 def test_forced_does_not_make_nine_ranks_a_mesh_nor_a_host_have_mlx() -> None:
     assert refused(site("mesh-9-hosts-ring", force=True)).reason == "9 ranks, a mesh has at most 8"
-    assert refused(site("no-mlx", force=True)).reason == "no mlx known on macstudio2"
+    assert refused(site("no-mlx", force=True)).reason == NO_MLX
 
 
 # Whatever the cluster.

@@ -141,7 +141,7 @@ def test_a_rank_that_never_comes(tmp_path: Path) -> None:
 
 
 def ran(here: Rig, launches: int, count: Callable[[Plan], Plan] = lambda plan: plan) -> Recording:
-    makers = [partial(here.here, three())] * launches
+    makers = [lambda: (here.here(three()),)] * launches
     return launch.launch(inventory_of(here.here(three())), makers, counted=count)
 
 
@@ -158,10 +158,10 @@ def test_a_failed_launch_is_not_repeated(tmp_path: Path) -> None:
 def test_launches_of_ring_are_repeated_after_a_failure(tmp_path: Path) -> None:
     here = rig(tmp_path, {1: f"raise {RTR}"})
 
-    def sturdy() -> Plan:
-        return replace(here.here(three()), fragile=False)
+    def sturdy() -> tuple[Plan]:
+        return (replace(here.here(three()), fragile=False),)
 
-    found = launch.launch(inventory_of(sturdy()), [sturdy, sturdy])
+    found = launch.launch(inventory_of(*sturdy()), [sturdy, sturdy])
     assert len(found.probes) == 2
     assert here.inits == [0, 0, 1, 1, 2, 2]
     assert found.refusals == ()
@@ -277,7 +277,7 @@ def test_forced_beside_a_job_it_is_planned_with_a_note(monkeypatch: pytest.Monke
     hosts_say(monkeypatch, "clean-mesh-4", {"macstudio2": printing(JOB)})
     plans = command.over_cluster(recorded("clean-mesh-4").inventory, wished(force=True), None)
     assert len(plans.makers) == 2
-    assert plans.makers[0]().notes[0].startswith("forced, although beside a running MLX job:")
+    assert plans.makers[0]()[0].notes[0].startswith("forced, although beside a running MLX job:")
 
 
 def test_a_dry_run_is_no_attempt(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
@@ -309,7 +309,11 @@ def test_the_whole_way_from_facts_to_blame_and_back_from_disk(
     here = rig(tmp_path, {2: "raise [jaccl] Couldn't allocate protection domain"})
     hosts_say(monkeypatch, "clean-mesh-4", {})
     plans = command.over_cluster(recorded("clean-mesh-4").inventory, wished(), None)
-    makers = tuple(partial(lambda make: here.here(make()), make) for make in plans.makers)
+
+    def stood_in(make: command.Maker) -> tuple[Plan, ...]:
+        return tuple(map(here.here, make()))
+
+    makers = tuple(partial(stood_in, make) for make in plans.makers)
     found = command.launch(replace(plans, makers=makers), None)
     assert here.inits == [0, 1, 2, 3]
     ((plan, _),) = found.probes

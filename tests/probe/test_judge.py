@@ -258,6 +258,18 @@ def test_the_rank_that_did_the_fewest_collectives_did_not_arrive() -> None:
     assert (blame.ranks, blame.text) == ((1,), "did not arrive at collective 8")
 
 
+def test_who_is_still_inside_what_others_are_through_with_lacks_their_data() -> None:
+    """Its `begun` is the least, as that of a rank that did not arrive; its `seq` is less too."""
+    ahead = {**beat(9, 9.0), "seq": 7}
+    blame = late(log(0, ahead), log(1, {**beat(8, 9.0), "seq": 6}), log(2, ahead))
+    assert (blame.ranks, blame.text) == (
+        (),
+        "data for rank 1 is lost: still in collective 8, which others are through with",
+    )
+    blame = late(log(0, ahead), log(1, {**beat(8, 9.0), "seq": 7}), log(2, ahead))
+    assert (blame.ranks, blame.text) == ((1,), "did not arrive at collective 9")
+
+
 def test_all_at_the_same_collective_means_the_data_between_them() -> None:
     blame = late(log(0, beat(9, 9.0)), log(1, beat(9, 9.0)))
     assert (blame.ranks, blame.text) == ((), "all ranks wait in collective 9: no data passes")

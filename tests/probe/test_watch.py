@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,13 +88,25 @@ def test_a_soak_says_how_long_and_how_many_and_its_pauses_are_no_delay() -> None
 def test_a_watch_counts_launches_and_is_silent_before_the_first() -> None:
     now = [0.0]
     watch = Watch(2, clock=lambda: now[0])
-    watch.hear(0, beat(1))
+    first, second = plan(2), replace(plan(2), nonce="1")
+    watch.hear(first, 0, beat(1))
     assert watch.line() == ""
-    watch.begin(plan(2))
-    watch.begin(plan(2))
+    watch.begin((first,))
+    watch.begin((second,))
     now[0] = 1.0
-    watch.hear(0, {"ev": "done"})
+    watch.hear(second, 0, {"ev": "done"})
     assert watch.line() == "ring  launch 2 of 2  spawn  1 s"
+
+
+def test_of_launches_at_the_same_time_it_shows_the_one_that_came_least_far() -> None:
+    pairs = [replace(plan(2), nonce=word, part="pair") for word in "ab"]
+    watch = Watch(3, clock=lambda: 0.0)
+    watch.begin(tuple(pairs))
+    for one, phase in zip(pairs, ("measure", "init"), strict=True):
+        for rank in range(2):
+            watch.hear(one, rank, enter(phase))
+    hosts = " - ".join(rank.host.name for rank in pairs[1].ranks)
+    assert watch.line() == f"ring  round 1 of 3  {hosts}  init  0 s"
 
 
 @pytest.mark.parametrize("phase", ORDER)
