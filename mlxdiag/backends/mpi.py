@@ -56,8 +56,11 @@ def local(count: int, host: Host, port: int, connections: int) -> Layout:
 def lay(site: Site, order: Sequence[str], port: int, connections: int) -> Layout | Refusal:
     """Plan a rank per host; refuse where mpirun has no way to one."""
     del port, connections
-    called = [HERE, *(_reached_as(site, name) for name in order[1:])]
-    lost = [name for name, reached in zip(order, called, strict=True) if not reached]
+    reached = [_reached_as(site, name) for name in order]
+    called = [HERE, *reached[1:]]
+    lost = [name for name, way in zip(order, called, strict=True) if not way]
+    if same := [n for n, way in zip(order, reached, strict=True) if way and reached.count(way) > 1]:
+        return Refusal("mpi", f"mpirun takes hosts of one address for one: {', '.join(same)}")
     if lost:
         return Refusal("mpi", f"no address by which {order[0]} reaches {', '.join(lost)}")
     hosts = [site.cluster.of(name).host for name in order]

@@ -130,6 +130,11 @@ class Wish:
         return tuple(dict.fromkeys(size // element * element for size in sizes))
 
 
+def comparison(repeat: int | None) -> Wish:
+    """Wish for what compares backends: each that the facts allow, a small and a large all_sum."""
+    return Wish(ALL, "all_sum", None, None, 4, None, 5, True, repeat, level="quick")
+
+
 Maker = Callable[[], tuple[Plan, ...]]
 """Makes the launches of one round, which run at the same time; nearly always one."""
 

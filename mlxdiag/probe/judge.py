@@ -506,7 +506,10 @@ def _link(plan: Plan, run: GangRun, size: int, algbw: float, busbw: float) -> Ra
 
 
 def _soak(plan: Plan, run: GangRun) -> Soak | None:
-    """Take the latest word of every rank; none where one has not come so far."""
+    """Take the latest word of every rank; none where one has not come so far.
+
+    How long it went on is rank 0's word: by its clock alone it ends.
+    """
     said = [(log.rank, log.last("soak")) for log in run.logs]
     found = [(rank, event) for rank, event in said if event is not None]
     if plan.settings.soak_s is None or not found or len(found) < len(plan.ranks):
@@ -514,7 +517,7 @@ def _soak(plan: Plan, run: GangRun) -> Soak | None:
     sizes = sorted({int(size) for _, event in found for size in event["sizes"]})
     return Soak(
         wanted_s=plan.settings.soak_s,
-        seconds=min(event["seconds"] for _, event in found),
+        seconds=found[0][1]["seconds"],
         ops=min(event["ops"] for _, event in found),
         elements=sum(event["elements"] for _, event in found),
         wrong=sum(event["wrong"] for _, event in found),

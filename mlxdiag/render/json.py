@@ -17,8 +17,11 @@ from mlxdiag.report import Report
 from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
+    from mlxdiag.advice import Present
+    from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
+    from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
 Object = dict[str, Any]
@@ -277,16 +280,76 @@ def _way(matrix: Matrix, way: Way) -> Object:
 
 
 def _recommendation(report: Report) -> Object:
-    found = report.recommendation
+    found, advice = report.recommendation, report.advice
     first = found.first_fix
     return {
         "backend": found.backend,
-        "basis": "topology",
+        "basis": found.basis,
         "confidence": found.confidence,
         "reason": found.reason,
         "alternatives": [_choice(c) for c in found.choices if c.backend != found.backend],
         "rank_order": list(found.rank_order),
         "first_fix": {"check": first.key, **(_fix(first.fix) or {})} if first else None,
+        "measured": _measured(found.measured) if found.measured else None,
+        "present": _present(advice.present) if advice.present else None,
+        "unlocks": [_unlock(unlock) for unlock in advice.unlocks],
+        "runnable": [
+            {"backend": r.backend, "hosts": list(r.hosts), "complete": r.complete}
+            for r in advice.runnable
+        ],
+    }
+
+
+def _measured(measured: Measured) -> Object:
+    return {
+        "launches": measured.launches,
+        "margins": [
+            {
+                "kind": margin.kind,
+                "unit": margin.unit,
+                "op": margin.op,
+                "dtype": margin.dtype,
+                "size_bytes": margin.size,
+                "better": margin.better,
+                "ratio": margin.ratio,
+                "text": margin.text,
+                "figures": [
+                    {"backend": f.backend, "source": f.source, "values": list(f.values)}
+                    for f in margin.figures
+                ],
+            }
+            for duel in measured.duels
+            for margin in duel.margins
+        ],
+        "missing": [{"backend": name, "reason": why} for name, why in measured.missing],
+        "notes": list(measured.notes),
+    }
+
+
+def _present(present: Present) -> Object:
+    costs = None if present.costs is None else list(present.costs)
+    return {"backend": present.backend, "source": present.source, "costs": costs}
+
+
+def _unlock(unlock: Unlock) -> Object:
+    return {
+        "backend": unlock.backend,
+        "steps": [
+            {
+                "kind": step.kind.value,
+                "subject": step.subject or None,
+                "text": step.text,
+                "command": step.command,
+                "host": step.host,
+                "check": step.check or None,
+            }
+            for step in unlock.steps
+        ],
+        "new_cables": unlock.new_cables,
+        "blocked": list(unlock.blocked),
+        "complete": unlock.complete,
+        "gave_up": unlock.gave_up,
+        "notes": list(unlock.notes),
     }
 
 

@@ -26,7 +26,29 @@ def render(report: Report, style: Style) -> str:
         word = "unknown" if group.unknown else group.severity.value
         fix = f"  [{cause.fix.kind.value}: {cause.fix.text}]" if cause.fix else ""
         lines.append(style.text(f"{word}: {group.subjects}: {group.seen}{fix}"))
+    lines += [style.text(line) for line in _advice(report)] if report.command == "recommend" else []
     return "\n".join(lines) + "\n"
+
+
+def _advice(report: Report) -> Iterator[str]:
+    """A line each: what was measured, what the choice costs, the steps, who could run it now."""
+    measured, advice = report.recommendation.measured, report.advice
+    for duel in measured.duels if measured else ():
+        yield from (f"measured: {margin.text}" for margin in duel.margins)
+    for backend, why in measured.missing if measured else ():
+        yield f"measured: {backend}: {why}"
+    for cost in (advice.present.costs if advice.present else None) or ():
+        yield f"cost: {cost}"
+    for unlock in advice.unlocks:
+        yield from (f"{unlock.backend}: blocked: {text}" for text in unlock.blocked)
+        for step in unlock.steps:
+            where = f"{step.subject}: " if step.subject else ""
+            yield f"{unlock.backend}: {step.kind.value}: {where}{step.text}"
+        if unlock.gave_up:
+            yield f"{unlock.backend}: the search for steps was given up"
+    for one in advice.runnable:
+        some = "" if one.complete else " (perhaps more)"
+        yield f"now: {fold(one.hosts)} could run {one.backend}{some}"
 
 
 def _how(probe: Probe) -> str:
@@ -55,6 +77,8 @@ def verdict_line(report: Report, style: Style) -> str:
     if report.command == "probe":
         ran = ", ".join(_ran(report.probes))
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
+    if report.command == "recommend":
+        return _recommended(report, style)
     parts = [
         f"{report.verdict.upper()}:",
         f"{usable} of {len(report.links)} links fit for RDMA;",
@@ -68,6 +92,19 @@ def verdict_line(report: Report, style: Style) -> str:
         pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
         parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")
     return style.text(" ".join(parts).rstrip(";"))
+
+
+def _recommended(report: Report, style: Style) -> str:
+    found = report.recommendation
+    basis = "measured" if found.basis == "measured" else "from topology"
+    said = [f"backend {found.backend}, {basis}" if found.backend else "no backend"]
+    unlock = next((u for u in report.advice.unlocks if u.steps), None)
+    if unlock:
+        count = len(unlock.steps)
+        said.append(f"{unlock.backend} is {count} step{'s' if count > 1 else ''} away")
+    if report.ended != "complete":
+        said.append(f"({report.ended})")
+    return style.text(f"{report.verdict.upper()}: {'; '.join(said)}")
 
 
 def _pending(report: Report, host: str) -> bool:

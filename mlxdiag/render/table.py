@@ -14,13 +14,14 @@ from mlxdiag.finding import Finding, FixKind, Severity, Status
 from mlxdiag.hostlist import fold
 from mlxdiag.ladder import RUNGS, LinkState, breaks
 from mlxdiag.readings import known
-from mlxdiag.recommend import Choice
+from mlxdiag.render.backends import backends
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
 from mlxdiag.render.fold import groups
+from mlxdiag.render.layout import grid, head
 from mlxdiag.render.pairs import pairs
 from mlxdiag.render.probes import probes, refused, speed
-from mlxdiag.render.rows import HOST, PORT, because, of_host, of_port
+from mlxdiag.render.rows import HOST, PORT, of_host, of_port
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -54,16 +55,23 @@ def render(report: Report, style: Style) -> str:
             _verdict(report, style),
         ]
         return _printed(parts, style)
+    if report.command == "recommend":
+        from mlxdiag.render.recommend import recommended  # noqa: PLC0415  # `ports` does without
+
+        parts += [*recommended(report, style), *probes(report, style)]
+        parts += _findings(report, style) if report.causes else []
+        parts += [Text(""), _verdict(report, style)]
+        return _printed(parts, style)
     parts += [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
-        parts += [_head("PORT PAIRS", "a row is one end: its port to the column's host")]
+        parts += [head("PORT PAIRS", "a row is one end: its port to the column's host")]
         parts += _matrix(report, style)
     parts += _findings(report, style)
-    parts += _backends(report, style)
+    parts += backends(report, style)
     if style.verbose:
         if report.links:
-            parts += [_head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
-        parts += [_head("PORTS"), _ports(report, style)]
+            parts += [head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
+        parts += [head("PORTS"), _ports(report, style)]
         parts += _pythons(report, style)
     parts += [Text(""), _verdict(report, style)]
     return _printed(parts, style)
@@ -95,20 +103,8 @@ def _title(report: Report, style: Style) -> Text:
     return title.append(f"  {name}  {tail}", style="not bold")
 
 
-def _head(name: str, note: str = "") -> Padding:
-    head = Text(name, style="bold")
-    return Padding(head.append(f"  {note}", style="not bold dim") if note else head, (1, 0, 0, 0))
-
-
-def _grid(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    for header in headers:
-        table.add_column(header, header_style="dim", overflow="fold")
-    return table
-
-
 def _hosts(report: Report, style: Style) -> Table:
-    table = _grid(*HOST)
+    table = grid(*HOST)
     for facts in report.cluster.facts:
         table.add_row(*(style.text(c) for c in of_host(report, facts)))
     return table
@@ -128,7 +124,7 @@ def _matrix(report: Report, style: Style) -> list[RenderableType]:
 
 
 def _full(hosts: tuple[str, ...], cells: dict[tuple[str, str], Cell], style: Style) -> Table:
-    table = _grid("", *map(style.text, hosts))
+    table = grid("", *map(style.text, hosts))
     room = (style.width - max(map(len, hosts))) // len(hosts) - 2
     for one in hosts:
         row = [_cell(cells[one, other], style, room) for other in hosts]
@@ -172,9 +168,9 @@ def _unclean(report: Report, style: Style) -> list[RenderableType]:
     )
     clean = len(report.links) - len(rows)
     note = f"{clean} clean, {len(rows)} not clean, {missing} pairs without a cable"
-    parts: list[RenderableType] = [_head("LINKS", note)]
+    parts: list[RenderableType] = [head("LINKS", note)]
     if rows:
-        table = _grid("one end", "", "other end", "", "Gb/s")
+        table = grid("one end", "", "other end", "", "Gb/s")
         for state in rows:
             table.add_row(*_link_row(report, state, style))
         parts.append(table)
@@ -195,8 +191,8 @@ def _link_row(report: Report, state: LinkState, style: Style) -> tuple[Text, ...
 def _findings(report: Report, style: Style) -> list[RenderableType]:
     folded = groups(report)
     if not folded:
-        return [_head("FINDINGS", f"none: {report.summary['pass']} checks passed")]
-    parts: list[RenderableType] = [_head("FINDINGS", "causes; cheapest repair first")]
+        return [head("FINDINGS", f"none: {report.summary['pass']} checks passed")]
+    parts: list[RenderableType] = [head("FINDINGS", "causes; cheapest repair first")]
     return parts + [block for group in folded for block in _finding(group, style)]
 
 
@@ -207,8 +203,8 @@ def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="magenta" if group.unknown else SEVERITIES[group.severity])
     grid.add_column(overflow="fold")
-    head = Text(style.text(group.subjects), style="bold")
-    grid.add_row(mark, head.append(style.text(f": {group.seen}"), style="not bold"))
+    title = Text(style.text(group.subjects), style="bold")
+    grid.add_row(mark, title.append(style.text(f": {group.seen}"), style="not bold"))
     if cause.evidence:
         source = f"{cause.evidence.source}; expected {cause.evidence.expected}  [{cause.id}]"
         grid.add_row("", Text(style.text(source), style="dim"))
@@ -233,26 +229,9 @@ def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
 _MARK_OF = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}
 
 
-def _backends(report: Report, style: Style) -> list[RenderableType]:
-    table = _grid("backend", "usable", "because")
-    found = report.recommendation
-    words = {True: ("yes", "green"), False: ("no", "red"), None: ("unknown", "magenta")}
-    before: Choice | None = None
-    for choice in found.choices:
-        word, color = words[choice.usable]
-        same = before is not None and choice.blockers and choice.blockers == before.blockers
-        why = f"as {before.backend}" if before and same else because(choice)
-        before = choice
-        name = Text(choice.backend, style="bold" if choice.backend == found.backend else "")
-        table.add_row(name, Text(word, style=color), Text(style.text(why)))
-    chosen = found.backend or "none"
-    text = f"{style.mark('arrow')} {chosen}: {found.reason} (from topology, not measured)"
-    return [_head("BACKENDS"), table, Text(style.text(text))]
-
-
 def _ladders(report: Report, style: Style) -> Table:
     short = {"interface": "iface", "device": "dev", "far service": "far"}
-    table = _grid("end", *(short.get(rung, rung) for rung in RUNGS))
+    table = grid("end", *(short.get(rung, rung) for rung in RUNGS))
     for state in report.links:
         for end in state.link.ends:
             marks = [_rung(worst, style) for worst in state.rungs(end).values()]
@@ -272,7 +251,7 @@ def _rung(worst: Finding | None, style: Style) -> Text:
 
 def _ports(report: Report, style: Style) -> Table:
     shown = len(PORT) - (style.width < 100)
-    table = _grid(*PORT[:shown])
+    table = grid(*PORT[:shown])
     for group in report.cluster.topology.ports.values():
         for port in group:
             table.add_row(*(style.text(c) for c in of_port(report, port)[:shown]))
@@ -289,7 +268,7 @@ def _pythons(report: Report, style: Style) -> list[RenderableType]:
             alike.setdefault(said, []).append(facts.host.name)
     if not alike:
         return []
-    parts: list[RenderableType] = [_head("PYTHON", "the inventory names none: what was found")]
+    parts: list[RenderableType] = [head("PYTHON", "the inventory names none: what was found")]
     for (chosen, *others), names in alike.items():
         parts.append(Text(style.text(f"{fold(names)}: {chosen}")))
         parts += [Text(style.text(f"  not {other}"), style="dim") for other in others]

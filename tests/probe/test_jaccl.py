@@ -78,6 +78,7 @@ def test_wires_name_both_ends_of_every_cable() -> None:
         ("receptacle 3 (en4, rdma_en4)", "receptacle 2 (en3, rdma_en3)"),
         ("rdma_en4", "rdma_en3"),
         80.0,
+        (3, 2),
     )
 
 

@@ -280,7 +280,9 @@ def test_ranks_that_ignore_sigterm_are_killed(
     assert probe.run.end == "interrupted"
     first, second = exits(probe.run.logs)
     assert second == ("asked", None, signal.SIGKILL)
-    assert first == second or (moment == "init" and first[0] == "asked")
+    # In init mpirun may end the other rank, supervisor and all, before it has said anything.
+    assert first == second or (moment == "init" and first[0] in ("asked", ""))
+    assert probe.run.left == ()
     assert blamed(probe) == Blame((), "interrupted")
 
 

@@ -282,7 +282,7 @@ def test_a_slow_cable_is_named_with_both_ends(make: Make, tmp_path: Path) -> Non
     assert replayed(saved, "--format", "json") == out
     line = (
         r"! macstudio2 receptacle 3 \(en4, rdma_en4\) - macstudio3 receptacle 2 \(en3, rdma_en3\): "
-        r".*GB/s, \d\d% below the median"
+        r".*GB/s, \d\d%\sbelow\sthe\smedian"
     )
     assert re.search(line, replayed(saved))
 
