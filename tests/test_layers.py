@@ -356,6 +356,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.table",
         "report",
     },
+    "render.advised": {"advice", "hostlist", "report", "unlock"},
     "render.backends": {
         "recommend",
         "render.layout",
@@ -397,6 +398,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "render.html": {
         "finding",
+        "render.advised",
         "render.cells",
         "render.curves",
         "render.drawing",
@@ -442,11 +444,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "render.markdown": {
         "finding",
+        "render.advised",
         "render.cells",
         "render.fold",
         "render.launches",
+        "render.measured",
         "render.rows",
         "render.short",
+        "render.sizes",
         "render.style",
         "render.verdicts",
         "report",
@@ -489,13 +494,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
     },
     "render.recommend": {
-        "advice",
+        "render.advised",
         "render.backends",
-        "hostlist",
         "render.layout",
         "render.style",
         "report",
-        "unlock",
     },
     "render.short": {
         "capture",

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from mlxdiag.recommend import Choice
 from mlxdiag.render.layout import grid, head
-from mlxdiag.render.rows import because
+from mlxdiag.render.rows import basis, because
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 
@@ -26,6 +26,5 @@ def backends(report: Report, style: Style) -> list[RenderableType]:
         name = Text(choice.backend, style="bold" if choice.backend == found.backend else "")
         table.add_row(name, Text(word, style=color), Text(style.text(why)))
     chosen = found.backend or "none"
-    basis = "measured" if found.basis == "measured" else "from topology, not measured"
-    text = f"{style.mark('arrow')} {chosen}: {found.reason} ({basis})"
+    text = f"{style.mark('arrow')} {chosen}: {found.reason} ({basis(found)})"
     return [head("BACKENDS"), table, Text(style.text(text))]

@@ -18,7 +18,7 @@ from mlxdiag.render.drawing import draw
 from mlxdiag.render.fold import Group, groups
 from mlxdiag.render.measured import Measured, Pair, measured
 from mlxdiag.render.raw import TOTAL, Raw, behind
-from mlxdiag.render.rows import HOST, PORT, because, of_host, of_port
+from mlxdiag.render.rows import HOST, PORT, basis, because, of_host, of_port
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
@@ -86,6 +86,8 @@ def render(report: Report, style: Style) -> str:
         hosts=[(of_host(report, f), f.reached) for f in report.cluster.facts],
         port_columns=PORT,
         ports=[of_port(report, p) for ps in report.cluster.topology.ports.values() for p in ps],
+        basis=basis(report.recommendation),
+        advice=_advised(report),
         backends=[(c, because(c)) for c in report.recommendation.choices],
         verdict=verdict_line(report, Style()),
         words=WORDS,
@@ -142,7 +144,7 @@ def _launched(report: Report) -> dict[str, object]:
     from mlxdiag.render import launches  # noqa: PLC0415
 
     found = launches.blocks(report)
-    whole = launches.measured(found)
+    whole = launches.whole(found)
     return {
         "probed": True,
         "launches": found,
@@ -152,6 +154,14 @@ def _launched(report: Report) -> dict[str, object]:
         "beside_what": whole[0].backend if whole else "",
         "refused": launches.refusals(report),
     }
+
+
+def _advised(report: Report) -> tuple[object, ...]:
+    if report.command != "recommend":
+        return ()
+    from mlxdiag.render.advised import advised  # noqa: PLC0415
+
+    return advised(report, everything=True)
 
 
 def _maps(report: Report) -> Iterator[Map]:

@@ -63,7 +63,7 @@ def blocks(report: Report) -> tuple[Block, ...]:
     return tuple(map(_block, summaries(report.probes)))
 
 
-def measured(found: Sequence[Block]) -> tuple[Summary, ...]:
+def whole(found: Sequence[Block]) -> tuple[Summary, ...]:
     """Choose those of all hosts that have numbers."""
     return tuple(block.summary for block in found if block.whole and block.rows)
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from mlxdiag.finding import FixKind, Severity
 from mlxdiag.render.cells import LEGEND, cell
 from mlxdiag.render.fold import Group, groups
-from mlxdiag.render.rows import HOST, because, of_host
+from mlxdiag.render.measured import Measured, measured
+from mlxdiag.render.rows import HOST, basis, because, of_host
 from mlxdiag.render.short import verdict_line
+from mlxdiag.render.sizes import number, size
 from mlxdiag.render.style import Style
 from mlxdiag.render.verdicts import WORDS, of_link
 from mlxdiag.report import Report
@@ -46,6 +48,8 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
         yield from _pairs(report, style)
     if report.probes or report.command == "probe":
         yield from _launches(report, style)
+    for of in measured(report):
+        yield from _links(of, style)
     yield from _findings(report, style)
     if report.command != "probe":
         yield from _backends(report, style)
@@ -146,21 +150,39 @@ def _backends(report: Report, style: Style) -> Iterator[str]:
     yield from _table(("backend", "usable", "because"), rows, style)
     yield ""
     chosen = f"{style.mark('arrow')} {found.backend or 'none'}: {found.reason}"
-    yield _text(f"{chosen} (from topology, not measured)", style)
+    yield _text(f"{chosen} ({basis(found)})", style)
+    if report.command == "recommend":
+        yield from _advised(report, style)
+
+
+def _advised(report: Report, style: Style) -> Iterator[str]:
+    from mlxdiag.render.advised import advised  # noqa: PLC0415  # for `recommend` only
+
+    for part in advised(report):
+        yield from _heading(part.title)
+        if part.note:
+            yield from (_text(part.note, style), "")
+        for line in part.lines:
+            mark = "" if line.mark in ("", "step") else style.mark(line.mark)
+            name = f"**{_text(line.name, style)}**:" if line.name else ""
+            indent = "" if line.name or line.mark != "step" else "  "
+            yield f"{indent}- {_cell(_text(mark, style), name, _text(line.text, style))}"
+            for host, command in line.commands:
+                yield f"{indent}  - on {_text(host, style)}: {_code(command, style)}"
 
 
 def _launches(report: Report, style: Style) -> Iterator[str]:
-    from mlxdiag.render.launches import BESIDE, beside, blocks, measured, refusals  # noqa: PLC0415
+    from mlxdiag.render.launches import BESIDE, beside, blocks, refusals, whole  # noqa: PLC0415
 
     found = blocks(report)
     shown = [block for block in found if block.whole or not block.passed]
     for block in shown[:AT_MOST]:
         yield from _launch(block, style)
     yield from _more(len(shown))
-    whole = measured(found)
-    if rows := beside(whole):
+    complete = whole(found)
+    if rows := beside(complete):
         yield from _heading("Side by side")
-        yield from (_text(f"speed: how many times that of {whole[0].backend}", style), "")
+        yield from (_text(f"speed: how many times that of {complete[0].backend}", style), "")
         yield from _table(BESIDE, rows, style)
     if refused := refusals(report):
         yield from _heading("Not launched")
@@ -182,6 +204,17 @@ def _launch(block: Block, style: Style) -> Iterator[str]:
         yield from _table(SOAK, rows, style)
         yield from ("", _text(said, style))
     yield from _list([*(said for said, _ in block.blames), *block.left], style)
+
+
+def _links(of: Measured, style: Style) -> Iterator[str]:
+    """List what was measured between pairs, the least bandwidth first."""
+    yield from _heading(f"Pairs: {_text(of.backend, style)}")
+    small, large = map(size, of.sizes)
+    columns = ("", "", f"p50 us of {small}", f"GB/s at {large}")
+    found = sorted(of.pairs.items(), key=lambda item: item[1].gb_per_s)
+    rows = ((*hosts, number(p.latency_us), number(p.gb_per_s)) for hosts, p in found[:AT_MOST])
+    yield from _table(columns, rows, style)
+    yield from _more(len(found))
 
 
 def _list(lines: Sequence[str], style: Style) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Measured: what launches of two ranks say of the link between their hosts."""
+"""Measured: what was measured between two hosts, for formats that show pairs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Measured:
-    """Pairs of hosts with one backend. `sizes` are bytes: of the latency, and of the bandwidth."""
+    """Pairs of hosts with one backend. `sizes` are bytes: of the latency, and of the bandwidth.
+
+    `how` is the collective: `all_sum` of two ranks alone, `send` inside one group.
+    """
 
     backend: str
+    how: str
     sizes: tuple[int, int]
     pairs: Mapping[tuple[str, str], Pair]
 
@@ -30,17 +34,18 @@ class Measured:
 
 
 def measured(report: Report) -> tuple[Measured, ...]:
-    """Collect the launches of two ranks on two hosts, by backend and sizes."""
-    found: dict[tuple[str, tuple[int, int]], dict[tuple[str, str], Pair]] = {}
-    for probe in report.probes:
-        hosts = tuple(rank.host.name for rank in probe.plan.ranks)
-        if not probe.rows or len(hosts) != 2 or len(set(hosts)) != 2:
-            continue
-        first, last = probe.rows[0], probe.rows[-1]
-        pairs = found.setdefault((probe.plan.backend, (first.size, last.size)), {})
-        pair = (hosts[0], hosts[1])
-        before = pairs.get(pair, Pair(first.p50_us, last.busbw_gb_per_s))
-        pairs[pair] = Pair(
-            min(before.latency_us, first.p50_us), max(before.gb_per_s, last.busbw_gb_per_s)
-        )
-    return tuple(Measured(backend, sizes, pairs) for (backend, sizes), pairs in found.items())
+    """Take the report's matrices; of several cables between two hosts the worst of each number."""
+    found = []
+    for matrix in report.pairs:
+        pairs: dict[tuple[str, str], Pair] = {}
+        for way in matrix.ways:
+            if way.best is None:
+                continue
+            new = Pair(way.best.latency_us, way.best.gb_per_s)
+            old = pairs.get(way.hosts, new)
+            pairs[way.hosts] = Pair(
+                max(old.latency_us, new.latency_us), min(old.gb_per_s, new.gb_per_s)
+            )
+        if pairs:
+            found.append(Measured(matrix.backend, matrix.how, matrix.sizes, pairs))
+    return tuple(found)

@@ -20,8 +20,8 @@ from mlxdiag.render.launches import (
     Row,
     beside,
     blocks,
-    measured,
     refusals,
+    whole,
 )
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
@@ -36,13 +36,13 @@ def probes(report: Report, style: Style) -> Iterator[RenderableType]:
     for block in found:
         if block.whole or not block.passed:
             yield from _block(block, style)
-    whole = measured(found)
-    if rows := beside(whole):
-        yield _head("SIDE BY SIDE", f"speed: how many times that of {whole[0].backend}")
+    complete = whole(found)
+    if rows := beside(complete):
+        yield _head("SIDE BY SIDE", f"speed: how many times that of {complete[0].backend}")
         table = _grid(style, BESIDE)
         table.columns[1].justify = "left"
         yield _filled(table, rows)
-    drawn = [(s.backend, [(x.row.size, x.row.busbw_gb_per_s) for x in s.lines]) for s in whole]
+    drawn = [(s.backend, [(x.row.size, x.row.busbw_gb_per_s) for x in s.lines]) for s in complete]
     if style.curve and any(len(points) > 1 for _, points in drawn):
         yield _head("CURVE", "busbw in GB/s over size, log")
         yield Text.from_ansi(curve(drawn, style))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlxdiag.ports import Port
 from mlxdiag.readings import HostFacts, known
-from mlxdiag.recommend import Choice
+from mlxdiag.recommend import Choice, Recommendation
 from mlxdiag.report import Report
 
 HOST = ("host", "chip", "macOS", "MLX", "RDMA", "active/cabled")
@@ -43,6 +43,11 @@ def _rdma(report: Report, facts: HostFacts) -> str:
 def _missing(facts: HostFacts) -> bool:
     capture = facts.captures.get("rdma_ctl")
     return capture is not None and capture.outcome.value == "missing"
+
+
+def basis(found: Recommendation) -> str:
+    """Say what a recommendation rests on."""
+    return "measured" if found.basis == "measured" else "from topology, not measured"
 
 
 def because(choice: Choice) -> str:
