@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxdiag.checks import CHECKS, probes
+from mlxdiag.checks import CHECKS, hostfile, probes
 from mlxdiag.finding import Check
 from mlxdiag.recommend import EXPECTED, USABLE
 
-ALL: tuple[Check[Any], ...] = (*CHECKS, EXPECTED, USABLE, *probes.CHECKS)
+ALL: tuple[Check[Any], ...] = (*CHECKS, EXPECTED, USABLE, *hostfile.CHECKS, *probes.CHECKS)
 
 HEAD = """# Checks
 
@@ -19,8 +19,9 @@ the healthy condition. *Follows from* names the checks whose failure explains a 
 Severity: `error` fails the run, `warning` fails it with `--fail-on warning`, `info` never does.
 Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
-Those of *Probes* are asked by `mlxdiag probe` of every launch, all others by `mlxdiag ports`; but
-backend-usable by `mlxdiag recommend` alone.
+Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
+`mlxdiag hostfile check` of a file, all others by `mlxdiag ports`; but backend-usable by
+`mlxdiag recommend` alone.
 """
 
 

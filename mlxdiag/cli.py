@@ -51,6 +51,14 @@ app = typer.Typer(
 )
 
 
+hostfile_app = typer.Typer(
+    help="Write MLX's hostfile from the wiring, or hold one against it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(hostfile_app, name="hostfile", epilog=EPILOG)
+
+
 class Format(StrEnum):
     """Formats of a report; the choice is checked against render.FORMATS by a test."""
 
@@ -74,6 +82,15 @@ class ProbeBackend(StrEnum):
     jaccl_ring = "jaccl-ring"
     mpi = "mpi"
     all = "all"
+
+
+class WriteBackend(StrEnum):
+    """Backends that a hostfile can be written for; `auto` is the one that is recommended."""
+
+    auto = "auto"
+    ring = "ring"
+    jaccl = "jaccl"
+    jaccl_ring = "jaccl-ring"
 
 
 class Dtype(StrEnum):
@@ -359,6 +376,115 @@ def probe(
     _finish(report, format, output, verbose=False, no_color=no_color)
 
 
+@hostfile_app.command("write", epilog=EPILOG)
+def hostfile_write(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    backend: Annotated[
+        WriteBackend,
+        typer.Option("--backend", help="What it is for; auto takes what `ports` recommends."),
+    ] = WriteBackend.auto,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write this file.  [default: stdout]"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a file that says something else.")
+    ] = False,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+) -> None:
+    """Write the file that mlx.launch takes, from the cables and addresses that were found.
+
+    Where the backend cannot be used nothing is written: stderr says why, and the exit code is 1,
+    or 3 where that is not known.
+    """
+    from mlxdiag import hostfile, hostwrite  # noqa: PLC0415
+    from mlxdiag.probe import spelt  # noqa: PLC0415
+
+    _check_output(output)
+    early: dict[str, HostFacts] = {}
+    if replay is not None:
+        recording = _replayed(replay, inventory, hosts, save)
+    else:
+        recording = _live(_inventory(inventory, hosts), save, fanout, timeout, early)
+    report = _report(recording, "ports", lambda _finding: True, FailOn.error, early)
+    if report.ended != "complete":
+        sys.stderr.write(f"mlxdiag: {report.ended}: nothing is written\n")
+        raise typer.Exit(report.exit_code)
+    made = hostwrite.write(report, backend.value)
+    if not isinstance(made, hostwrite.Written):
+        lines = (f"mlxdiag: no hostfile: {no.backend}: {no.reason}\n" for no in made)
+        sys.stderr.write("".join(lines))
+        raise typer.Exit(3 if any(no.usable is None for no in made) else 1)
+    sys.stderr.write("".join(f"mlxdiag: note: {note}\n" for note in made.notes))
+    text = hostfile.dumps(made.hostfile)
+    if output is None:
+        _write(text)
+    else:
+        _put(output, text, force=force)
+        sys.stderr.write(f"mlxdiag: {output}: {spelt.launch_line(made.plan, str(output))}\n")
+
+
+@hostfile_app.command("check", epilog=EPILOG)
+def hostfile_check(
+    file: Annotated[Path, typer.Argument(help="The file that mlx.launch --hostfile reads.")],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the corrected file in its place.")
+    ] = False,
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    no_color: NoColorOption = False,
+) -> None:
+    """Hold every cell and address of a hostfile against the cables and addresses that were found.
+
+    Without -i and --hosts: ./inventory.yaml, and where there is none the hosts of the file itself.
+    The corrected file is shown as a diff, and written only with --write.
+    """
+    from mlxdiag import hostcheck, hostfile  # noqa: PLC0415
+    from mlxdiag import inventory as inventories  # noqa: PLC0415
+    from mlxdiag.checks import access  # noqa: PLC0415
+    from mlxdiag.checks.hostfile import CHECKS  # noqa: PLC0415
+    from mlxdiag.finding import Severity  # noqa: PLC0415
+
+    asked_of = (*access.CHECKS, *CHECKS)
+    wanted = _wanted(only, skip, {name for check in asked_of for name in (check.area, check.id)})
+    _check_output(output)
+    text = inventories.read(file)
+    told = hostfile.loads(text, str(file))
+    early: dict[str, HostFacts] = {}
+    if replay is not None:
+        recording = _replayed(replay, inventory, hosts, save)
+    else:
+        own = inventory is None and hosts is None and not DEFAULT_INVENTORY.exists()
+        asked = hostcheck.own_inventory(told, str(file)) if own else _inventory(inventory, hosts)
+        recording = _live(asked, save, fanout, timeout, early)
+    report = hostcheck.build(
+        recording,
+        str(file),
+        text,
+        __version__,
+        wanted=wanted,
+        fail_on=Severity(fail_on.value),
+        early=early,
+    )
+    if write and report.file and report.file.diff and report.ended == "complete":
+        _put(file, report.file.corrected or text, force=True)
+        sys.stderr.write(f"mlxdiag: {file}: corrected\n")
+    _finish(report, format, output, verbose=False, no_color=no_color)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of `--format json`."""
@@ -373,15 +499,33 @@ def _check_output(output: Path | None) -> None:
 
 def _write_hostfile(path: Path, text: str, line: str) -> None:
     """Make the file, unless it is there and says the same; nothing of the user's is overwritten."""
+    _put(path, text, force=False)
+    sys.stderr.write(f"mlxdiag: {path}: {line}\n")
+
+
+def _put(path: Path, text: str, *, force: bool) -> None:
+    """Make the file whole or not at all; over one that says something else only with `force`."""
+    raw = text.encode()
     try:
-        if not path.exists():
-            with path.open("x", encoding="utf-8") as stream:
-                stream.write(text)
-        elif path.read_bytes() != text.encode():
-            raise MlxdiagError(f"{path}: exists already and says something else")
+        target = path.resolve()
+        mode = None
+        if target.is_file():
+            if target.read_bytes() == raw:
+                return
+            if not force:
+                raise MlxdiagError(f"{path}: exists already and says something else")
+            mode = target.stat().st_mode & 0o7777
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with beside.open("xb") as stream:
+                stream.write(raw)
+            if mode is not None:
+                beside.chmod(mode)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
-    sys.stderr.write(f"mlxdiag: {path}: {line}\n")
 
 
 def _inventory(path: Path | None, hosts: str | None) -> Inventory:
@@ -505,14 +649,21 @@ def _report(
     )
 
 
-def _wanted(only: list[str] | None, skip: list[str] | None) -> Callable[[Finding], bool]:
-    """Build the filter of --only and --skip; refuse names that no check and no area has."""
-    if not only and not skip:
-        return lambda _finding: True
+def _names() -> set[str]:
+    """Name the checks that `ports` asks, and their areas."""
     from mlxdiag.checks import AREAS, CHECKS  # noqa: PLC0415
     from mlxdiag.recommend import EXPECTED, USABLE  # noqa: PLC0415
 
-    known = {*AREAS, EXPECTED.area, EXPECTED.id, USABLE.id, *(check.id for check in CHECKS)}
+    return {*AREAS, EXPECTED.area, EXPECTED.id, USABLE.id, *(check.id for check in CHECKS)}
+
+
+def _wanted(
+    only: list[str] | None, skip: list[str] | None, names: set[str] | None = None
+) -> Callable[[Finding], bool]:
+    """Build the filter of --only and --skip; refuse names that no check and no area has."""
+    if not only and not skip:
+        return lambda _finding: True
+    known = _names() if names is None else names
     for name in (*(only or ()), *(skip or ())):
         if name not in known:
             near = get_close_matches(name, known, n=1)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mlxdiag.errors import InventoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Backend = Literal["ring", "jaccl", "jaccl-ring", "mpi"]
 """MLX also knows nccl, which no Mac has."""
@@ -54,17 +54,23 @@ class HostfileEntry:
 
 @dataclass(frozen=True)
 class Hostfile:
-    """A hostfile as MLX understands it; `hosts` is in rank order, `envs` are NAME=VALUE."""
+    """A hostfile as MLX understands it; `hosts` is in rank order, `envs` are NAME=VALUE.
+
+    `lines` has the line of every value of the text it was read from, by key path.
+    """
 
     backend: Backend | None
     envs: tuple[str, ...]
     hosts: tuple[HostfileEntry, ...]
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
 def loads(text: str, source: str) -> Hostfile:
     """Read the text of a hostfile; `source` names it in errors."""
     try:
-        document = _Json(json.loads(text), _lines(text, source), source)
+        value = json.loads(text)
+        lines = {path: span.line for path, span in spans(text, source).items()}
+        document = _Json(value, lines, source)
     except json.JSONDecodeError as error:
         raise _not_json(error, text, source) from error
     except (ValueError, RecursionError) as error:
@@ -151,7 +157,7 @@ def _hostfile(document: _Json) -> Hostfile:
     if not hosts:
         raise listed.place.refuse("no hosts")
     envs = tuple(row.text() for row in document.get("envs", []).rows("NAME=VALUE strings"))
-    return Hostfile(_backend(document.get("backend", "")), envs, hosts)
+    return Hostfile(_backend(document.get("backend", "")), envs, hosts, document.lines)
 
 
 def _backend(said: _Json) -> Backend | None:
@@ -205,31 +211,42 @@ class _Open:
         return f"{self.path}.{name}" if self.path else name
 
 
-def _lines(text: str, source: str) -> dict[str, int]:
-    """Give the line of every value by its key path; `text` is known to be valid JSON.
+@dataclass(frozen=True)
+class Span:
+    """Where a value stands in a text: its line, and its characters from `start` to before `end`."""
+
+    line: int
+    start: int
+    end: int
+
+
+def spans(text: str, source: str) -> dict[str, Span]:
+    """Give where every value stands, by its key path; `text` is known to be valid JSON.
 
     A name given twice in one object is refused: json.loads would keep the last one in silence.
     """
-    lines: dict[str, int] = {}
+    places: dict[str, Span] = {}
     inside: list[_Open] = []
     line, seen = 1, 0
     for found in _MARK.finditer(text):
         line, seen = line + text.count("\n", seen, found.start()), found.start()
         mark = found.group()
         if mark in {"]", "}"}:
-            inside.pop()
+            path = inside.pop().path
+            places[path] = replace(places[path], end=found.end())
         elif mark == ",":
             inside[-1].index, inside[-1].name = inside[-1].index + 1, None
         elif inside and inside[-1].is_object and inside[-1].name is None:
             inside[-1].name = json.loads(mark)
         elif mark != ":":
             path = inside[-1].inner() if inside else ""
-            if path in lines:
-                raise Place(source, line, path).refuse(f"given twice, first in line {lines[path]}")
-            lines[path] = line
+            if path in places:
+                first = places[path].line
+                raise Place(source, line, path).refuse(f"given twice, first in line {first}")
+            places[path] = Span(line, *found.span())
             if mark in {"[", "{"}:
                 inside.append(_Open(path, mark == "{"))
-    return lines
+    return places
 
 
 def _not_json(error: json.JSONDecodeError, text: str, source: str) -> InventoryError:

@@ -28,6 +28,22 @@ LEVELS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
 @dataclass(frozen=True)
+class HeldFile:
+    """A hostfile that the findings are about: its ranks by name, and what it should say.
+
+    `corrected` is the text of a file that is right, None where there is none, and `why` says so;
+    `diff` is empty where nothing is to be changed.
+    """
+
+    path: str
+    backend: str
+    ranks: tuple[str, ...]
+    corrected: str | None
+    diff: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """What every format renders. `findings` are the chosen ones; the rest rests on all of them.
 
@@ -45,6 +61,7 @@ class Report:
     recommendation: Recommendation
     fail_on: Severity = Severity.ERROR
     probes: tuple[Probe, ...] = ()
+    file: HeldFile | None = None
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
 

@@ -93,7 +93,18 @@ def test_the_script_is_the_module() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("ports",), ("demo",), ("probe",), ("recommend",), ("schema",)]
+    "command",
+    [
+        (),
+        ("ports",),
+        ("demo",),
+        ("probe",),
+        ("recommend",),
+        ("schema",),
+        ("hostfile",),
+        ("hostfile", "write"),
+        ("hostfile", "check"),
+    ],
 )
 def test_help(command: tuple[str, ...]) -> None:
     ran = run(*command, "--help")
@@ -105,6 +116,8 @@ def test_help(command: tuple[str, ...]) -> None:
 def test_every_command_has_help_that_is_tested() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
     assert names == {"ports", "demo", "probe", "recommend", "schema"}
+    names = {command.name or "" for command in cli.hostfile_app.registered_commands}
+    assert names == {"write", "check"}
 
 
 def test_the_formats_are_those_of_render() -> None:

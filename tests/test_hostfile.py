@@ -143,9 +143,23 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @given(JSON, st.sampled_from([None, 0, 2]))
 def test_lines_are_counted_as_the_text_stands(value: object, indent: int | None) -> None:
     text = json.dumps(value, indent=indent)
-    lines = hostfile._lines(text, "h.json")
-    assert lines[""] == 1
-    assert max(lines.values()) <= text.count("\n") + 1
+    places = hostfile.spans(text, "h.json")
+    assert places[""] == hostfile.Span(1, 0, len(text))
+    assert max(span.line for span in places.values()) <= text.count("\n") + 1
+
+
+def test_a_span_is_the_value_as_it_stands() -> None:
+    text = '{"a": [1,\n {"b": "x\\u00e9"}], "c": {}}'
+    spans = hostfile.spans(text, "")
+    found = {path: (span.line, text[span.start : span.end]) for path, span in spans.items()}
+    assert found == {
+        "": (1, text),
+        "a": (1, '[1,\n {"b": "x\\u00e9"}]'),
+        "a[0]": (1, "1"),
+        "a[1]": (2, '{"b": "x\\u00e9"}'),
+        "a[1].b": (2, '"x\\u00e9"'),
+        "c": (2, "{}"),
+    }
 
 
 def test_a_long_text_of_the_users_is_cut_and_escaped() -> None:

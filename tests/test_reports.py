@@ -383,7 +383,7 @@ def test_schema_knows_exactly_the_words_of_the_program() -> None:
     assert words["status"]["enum"] == [s.value for s in Status]
     assert words["severity"]["enum"] == [s.value for s in Severity]
     assert words["fix_kind"]["enum"] == [k.value for k in FixKind]
-    assert words["area"]["enum"] == [*AREAS, "backend", "probes"]
+    assert words["area"]["enum"] == [*AREAS, "backend", "probes", "hostfile"]
 
 
 @pytest.mark.parametrize("case", ALL)

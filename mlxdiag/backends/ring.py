@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 
 from mlxdiag.backends.backend import Backend, Layout, Site, Word, wire
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import RankPlan, Refusal, Wire
 from mlxdiag.readings import Gap
+from mlxdiag.topology import Link
 
 LOOPBACK = "loopback: correctness and hangs are tested, speed is that of this machine"
 NO_CABLES = "over LAN addresses: not every pair of neighbours has a cable with IPv4"
@@ -23,12 +24,17 @@ def local(count: int, host: Host, port: int, connections: int) -> Layout:
 
 
 def lay(site: Site, order: Sequence[str], port: int, connections: int) -> Layout | Refusal:
-    """Plan a ring along `order`: over the cables between neighbours, or over the LAN for all."""
+    """Plan a ring along `order`: over the cables between neighbours, or over the LAN for all.
+
+    Of several cables as many as the poorest pair has: MLX refuses a rank that has more connections
+    to one side than to the other.
+    """
     cabled = [_cables(site, order, place) for place in range(len(order))]
     hosts = [site.cluster.of(name).host for name in order]
-    if all(addresses for addresses, _ in cabled):
-        listing = [addresses * connections for addresses, _ in cabled]
-        wires = tuple(dict.fromkeys(wire for _, wires in cabled for wire in wires))
+    count = min(len(addresses) for addresses, _ in cabled)
+    if count:
+        listing = [addresses[:count] * connections for addresses, _ in cabled]
+        wires = tuple(dict.fromkeys(wire for _, wires in cabled for wire in wires[:count]))
         return Layout(ranks(hosts, listing, port), wires)
     lan = [(name, _lan_address(site, name)) for name in order]
     without = [name for name, address in lan if address is None]
@@ -59,9 +65,16 @@ def _cables(site: Site, order: Sequence[str], place: int) -> tuple[list[str], li
     """Where a rank listens: its own addresses on the cables to the rank before it."""
     me, before = order[place], order[place - 1]
     usable = [state.link for state in site.between(me, before) if state.ring.usable]
-    ends = [link.a if link.a.host == me else link.b for link in usable]
-    addresses = [end.ipv4[0].partition("/")[0] for end in ends]
-    return addresses, [wire(link, order) for link in usable]
+    return [_address(link, me) for link in usable], [wire(link, order) for link in usable]
+
+
+def _address(link: Link, me: str) -> str:
+    """Choose the address of an end that the far end has in its own network; one is there."""
+    near, far = (link.a, link.b) if link.a.host == me else (link.b, link.a)
+    theirs = [IPv4Interface(text) for text in far.ipv4]
+    own = (IPv4Interface(text) for text in near.ipv4)
+    shared = (a for a in own if any(a.ip in b.network and b.ip in a.network for b in theirs))
+    return str(next(shared).ip)
 
 
 def _lan_address(site: Site, name: str) -> str | None:

@@ -13,7 +13,7 @@ from mlxdiag.ports import Port
 from mlxdiag.readings import HostFacts, known
 from mlxdiag.recommend import Choice
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
@@ -70,6 +70,17 @@ def document(report: Report) -> Object:
         "pairs": [_pairs(matrix) for matrix in report.pairs],
         "recommendation": _recommendation(report),
         "summary": report.summary,
+        **({"hostfile": _file(report.file)} if report.file else {}),
+    }
+
+
+def _file(file: HeldFile) -> Object:
+    return {
+        "path": file.path,
+        "backend": file.backend,
+        "ranks": list(file.ranks),
+        "diff": file.diff,
+        "reason": file.why or None,
     }
 
 

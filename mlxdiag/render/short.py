@@ -10,7 +10,7 @@ from mlxdiag.finding import FixKind
 from mlxdiag.hostlist import fold
 from mlxdiag.render.fold import groups
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 
 if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe
@@ -79,10 +79,15 @@ def verdict_line(report: Report, style: Style) -> str:
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     if report.command == "recommend":
         return _recommended(report, style)
-    parts = [
-        f"{report.verdict.upper()}:",
+    subject = (
         f"{usable} of {len(report.links)} links fit for RDMA;",
         f"backend {report.recommendation.backend or 'none'};",
+    )
+    if report.file is not None:
+        subject = (f"{report.file.path};", f"{report.file.backend}, {_ranks(report.file)};")
+    parts = [
+        f"{report.verdict.upper()}:",
+        *subject,
         (", ".join(f"{n} {k}" for k, n in counts.items() if n and k in SAID) or "no check") + ";",
     ]
     first = next(iter(groups(report)), None)
@@ -92,6 +97,10 @@ def verdict_line(report: Report, style: Style) -> str:
         pending = [name for name in report.cluster.topology.hosts if _pending(report, name)]
         parts.append(f"({report.ended}; pending: {fold(pending) or 'none'})")
     return style.text(" ".join(parts).rstrip(";"))
+
+
+def _ranks(file: HeldFile) -> str:
+    return f"{len(file.ranks)} rank{'s' if len(file.ranks) > 1 else ''}"
 
 
 def _recommended(report: Report, style: Style) -> str:

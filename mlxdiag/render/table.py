@@ -24,7 +24,7 @@ from mlxdiag.render.probes import probes, refused, speed
 from mlxdiag.render.rows import HOST, PORT, of_host, of_port
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
-from mlxdiag.report import Report
+from mlxdiag.report import HeldFile, Report
 
 COMPACT_FROM = 9
 """From this many hosts on, the matrix has one sign a cell and the faulty links are listed."""
@@ -62,6 +62,9 @@ def render(report: Report, style: Style) -> str:
         parts += _findings(report, style) if report.causes else []
         parts += [Text(""), _verdict(report, style)]
         return _printed(parts, style)
+    if report.file is not None:
+        parts += [*_findings(report, style), *_file(report.file, style)]
+        return _printed([*parts, Text(""), _verdict(report, style)], style)
     parts += [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
         parts += [head("PORT PAIRS", "a row is one end: its port to the column's host")]
@@ -227,6 +230,20 @@ def _finding(group: CauseGroup, style: Style) -> list[RenderableType]:
 
 
 _MARK_OF = {Severity.ERROR: "bad", Severity.WARNING: "bent", Severity.INFO: "tcp"}
+
+
+def _file(file: HeldFile, style: Style) -> list[RenderableType]:
+    """Show what is to be changed in a hostfile, line by line as it is to be read by a machine."""
+    if file.why:
+        return [head("CORRECTED", "there is none"), Text(style.text(file.why))]
+    if not file.diff:
+        return []
+    colors = {"+": "green", "-": "red", "@": "cyan"}
+    lines = [
+        Text(style.text(line), style=colors.get(line[:1], ""), no_wrap=True, overflow="ignore")
+        for line in file.diff.splitlines()
+    ]
+    return [head("CORRECTED", "`--write` puts it in place"), *lines]
 
 
 def _ladders(report: Report, style: Style) -> Table:
