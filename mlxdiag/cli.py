@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from mlxdiag import __version__
+from mlxdiag import __version__, files
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
@@ -424,7 +424,7 @@ def hostfile_write(
     if output is None:
         _write(text)
     else:
-        _put(output, text, force=force)
+        files.put(output, text, over=force)
         sys.stderr.write(f"mlxdiag: {output}: {spelt.launch_line(made.plan, str(output))}\n")
 
 
@@ -480,7 +480,7 @@ def hostfile_check(
         early=early,
     )
     if write and report.file and report.file.diff and report.ended == "complete":
-        _put(file, report.file.corrected or text, force=True)
+        files.put(file, report.file.corrected or text)
         sys.stderr.write(f"mlxdiag: {file}: corrected\n")
     _finish(report, format, output, verbose=False, no_color=no_color)
 
@@ -499,33 +499,8 @@ def _check_output(output: Path | None) -> None:
 
 def _write_hostfile(path: Path, text: str, line: str) -> None:
     """Make the file, unless it is there and says the same; nothing of the user's is overwritten."""
-    _put(path, text, force=False)
+    files.put(path, text, over=False)
     sys.stderr.write(f"mlxdiag: {path}: {line}\n")
-
-
-def _put(path: Path, text: str, *, force: bool) -> None:
-    """Make the file whole or not at all; over one that says something else only with `force`."""
-    raw = text.encode()
-    try:
-        target = path.resolve()
-        mode = None
-        if target.is_file():
-            if target.read_bytes() == raw:
-                return
-            if not force:
-                raise MlxdiagError(f"{path}: exists already and says something else")
-            mode = target.stat().st_mode & 0o7777
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with beside.open("xb") as stream:
-                stream.write(raw)
-            if mode is not None:
-                beside.chmod(mode)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _inventory(path: Path | None, hosts: str | None) -> Inventory:
@@ -696,7 +671,7 @@ def _finish(
         _write(FORMATS[format.value](report, here))
     else:
         text = FORMATS[format.value](report, Style(width=100, verbose=verbose))
-        _put(text, output)
+        files.put(output, text)
         _write(verdict_line(report, here) + "\n")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and format.value in SUMMARIES:
@@ -705,28 +680,6 @@ def _finish(
         code_of = EXIT_CODES.get(format.value)
         exit_code = code_of(report) if code_of else report.exit_code
     raise typer.Exit(exit_code)
-
-
-def _put(text: str, output: Path) -> None:
-    """Write a file at once: whoever reads it meets the old text or the new one, never half of it.
-
-    What is no plain file (a pipe, /dev/stdout) is written to as it is.
-    """
-    try:
-        target = output.resolve()
-        if target.exists() and not target.is_file():
-            output.write_text(text, encoding="utf-8")
-            return
-        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            beside.write_text(text, encoding="utf-8")
-            if target.exists():
-                beside.chmod(target.stat().st_mode & 0o7777)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise MlxdiagError(f"{output}: cannot be written: {error.strerror}") from error
 
 
 def _append(text: str, summary: Path) -> None:
