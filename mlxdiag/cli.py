@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from mlxdiag import __version__
+from mlxdiag import __version__, files
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ DEMO = Path(__file__).parent / "demo"
 EPILOG = (
     "Exit codes: 0 everything holds; 1 a check failed; 2 usage, inventory or recording error;"
     " 3 nothing failed but something is not known; 4 mlxdiag itself broke; 124 --timeout was hit;"
-    " 130 interrupted; 143 terminated."
+    " 130 interrupted; 143 terminated. With --format nagios those of a plugin: 0 OK, 1 WARNING,"
+    " 2 CRITICAL, 3 UNKNOWN, which is also what any error gives."
 )
 
 app = typer.Typer(
@@ -64,6 +66,13 @@ class Format(StrEnum):
     table = "table"
     short = "short"
     json = "json"
+    junit = "junit"
+    markdown = "markdown"
+    github = "github"
+    prometheus = "prometheus"
+    nagios = "nagios"
+    dot = "dot"
+    html = "html"
 
 
 class ProbeBackend(StrEnum):
@@ -425,7 +434,7 @@ def hostfile_write(
     if output is None:
         _write(text)
     else:
-        _put(output, text, force=force)
+        files.put(output, text, over=force)
         sys.stderr.write(f"mlxdiag: {output}: {spelt.launch_line(made.plan, str(output))}\n")
 
 
@@ -481,7 +490,7 @@ def hostfile_check(
         early=early,
     )
     if write and report.file and report.file.diff and report.ended == "complete":
-        _put(file, report.file.corrected or text, force=True)
+        files.put(file, report.file.corrected or text)
         sys.stderr.write(f"mlxdiag: {file}: corrected\n")
     _finish(report, format, output, verbose=False, no_color=no_color)
 
@@ -606,33 +615,8 @@ def _check_output(output: Path | None) -> None:
 
 def _write_hostfile(path: Path, text: str, line: str) -> None:
     """Make the file, unless it is there and says the same; nothing of the user's is overwritten."""
-    _put(path, text, force=False)
+    files.put(path, text, over=False)
     sys.stderr.write(f"mlxdiag: {path}: {line}\n")
-
-
-def _put(path: Path, text: str, *, force: bool) -> None:
-    """Make the file whole or not at all; over one that says something else only with `force`."""
-    raw = text.encode()
-    try:
-        target = path.resolve()
-        mode = None
-        if target.is_file():
-            if target.read_bytes() == raw:
-                return
-            if not force:
-                raise MlxdiagError(f"{path}: exists already and says something else")
-            mode = target.stat().st_mode & 0o7777
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with beside.open("xb") as stream:
-                stream.write(raw)
-            if mode is not None:
-                beside.chmod(mode)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _inventory(path: Path | None, hosts: str | None) -> Inventory:
@@ -794,7 +778,7 @@ def _finish(
     exit_code: int | None = None,
 ) -> NoReturn:
     """Render, write and leave with the report's exit code."""
-    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render import EXIT_CODES, FORMATS, SUMMARIES  # noqa: PLC0415
     from mlxdiag.render.short import verdict_line  # noqa: PLC0415
     from mlxdiag.render.style import Style  # noqa: PLC0415
 
@@ -803,12 +787,23 @@ def _finish(
         _write(FORMATS[format.value](report, here))
     else:
         text = FORMATS[format.value](report, Style(width=100, verbose=verbose))
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise MlxdiagError(f"{output}: cannot be written: {error.strerror}") from error
+        files.put(output, text)
         _write(verdict_line(report, here) + "\n")
-    raise typer.Exit(report.exit_code if exit_code is None else exit_code)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary and format.value in SUMMARIES:
+        _append(FORMATS["markdown"](report, Style()), Path(summary))
+    if exit_code is None:
+        code_of = EXIT_CODES.get(format.value)
+        exit_code = code_of(report) if code_of else report.exit_code
+    raise typer.Exit(exit_code)
+
+
+def _append(text: str, summary: Path) -> None:
+    try:
+        with summary.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise MlxdiagError(f"{summary}: cannot be written: {error.strerror}") from error
 
 
 def _style(*, verbose: bool, no_color: bool) -> Style:
@@ -845,6 +840,8 @@ def main() -> None:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
+        if _for_nagios(sys.argv[1:]):
+            sys.exit(_as_plugin())
         app()
     except MlxdiagError as error:
         sys.stderr.write(f"mlxdiag: {error}\n")
@@ -856,3 +853,31 @@ def main() -> None:
         sys.exit(4)
     finally:
         gc.freeze()
+
+
+def _for_nagios(words: Sequence[str]) -> bool:
+    """Whether the report is for Nagios, also where the rest of the command line is wrong."""
+    asked = {"-fnagios", "--format=nagios"}
+    return bool(asked & set(words)) or any(
+        option in ("-f", "--format") and value == "nagios" for option, value in pairwise(words)
+    )
+
+
+def _as_plugin() -> int:
+    """Run the command line as a Nagios plugin: what went wrong here is UNKNOWN, in one line."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except MlxdiagError as error:
+        said = str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        said = "interrupted"
+    except Exception as error:  # noqa: BLE001  # as in main: nothing else may look like a verdict
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            traceback.print_exc()
+        said = usage() if usage else f"mlxdiag broke: {type(error).__name__}: {error}"
+    from mlxdiag.render.nagios import line  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    _write(line("UNKNOWN", Style().text(said)) + "\n")
+    return 3

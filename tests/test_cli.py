@@ -355,3 +355,105 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
     shown = readme.partition("```text\n")[2]
     ran = run("demo", env=environment(COLUMNS="96", LC_ALL="C.UTF-8"))
     assert shown.partition("\n```")[0] == ran.stdout.rstrip()
+
+
+# Formats for machines: files by rename, summaries of workflows, a plugin's codes.
+
+
+def test_a_report_is_renamed_into_its_place(replay: Replay, tmp_path: Path) -> None:
+    target = tmp_path / "mlxdiag.prom"
+    target.write_text("old")
+    target.chmod(0o604)
+    before = target.stat().st_ino
+    link = tmp_path / "link.prom"
+    link.symlink_to(target)
+    ran = run("ports", "--replay", replay("clean-mesh-4"), "-f", "prometheus", "-o", str(link))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert target.read_text().startswith("# HELP mlxdiag_info ")
+    assert target.stat().st_ino != before
+    assert target.stat().st_mode & 0o777 == 0o604
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.prom", "mlxdiag.prom"]
+
+
+def test_what_is_no_plain_file_is_written_to_as_it_is(replay: Replay, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE, text=True) as reader:
+        ran = run("ports", "--replay", replay("clean-mesh-4"), "-f", "dot", "-o", str(fifo))
+        said, _ = reader.communicate(timeout=30)
+    assert ran.returncode == 0
+    assert said.startswith("graph ")
+    assert fifo.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("form", "there"), [("markdown", True), ("github", True), ("short", False)]
+)
+def test_the_summary_of_a_workflow_is_added_to(form: str, there: bool, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    ran = run("demo", "-f", form, env=environment(GITHUB_STEP_SUMMARY=str(summary)))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    markdown = run("demo", "-f", "markdown").stdout
+    assert summary.read_text() == "before\n" + (markdown if there else "")
+
+
+def test_a_summary_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    env = environment(GITHUB_STEP_SUMMARY=str(tmp_path))
+    ran = run("demo", "-f", "markdown", env=env)
+    assert ran.returncode == 2
+    assert f"{tmp_path}: cannot be written" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "state"),
+    [
+        ("clean-mesh-4", 0, "OK"),
+        ("slow-cable", 1, "WARNING"),
+        ("incident", 2, "CRITICAL"),
+        ("unreachable-host", 3, "UNKNOWN"),
+    ],
+)
+def test_exit_codes_of_a_plugin(replay: Replay, case: str, code: int, state: str) -> None:
+    ran = run("ports", "--replay", replay(case), "--format=nagios")
+    assert (ran.returncode, ran.stderr) == (code, "")
+    assert ran.stdout.startswith(f"MLXDIAG {state} - ")
+    assert ran.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ports", "-f", "nagios", "-i", "/nowhere/inventory.yaml"),
+        ("ports", "-f", "nagios", "--no-such-option"),
+        ("ports", "-fnagios", "--only", "nonsense"),
+        ("no-such-command", "--format", "nagios"),
+    ],
+)
+def test_a_plugin_that_cannot_do_its_work_is_unknown(words: tuple[str, ...]) -> None:
+    ran = run(*words)
+    assert ran.returncode == 3
+    assert re.fullmatch(r"MLXDIAG UNKNOWN - .+\n", ran.stdout)
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_plugin_that_breaks_is_unknown_and_says_where(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError("no | reason")
+
+    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(sys, "argv", ["mlxdiag", "ports", "-f", "nagios"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capfdbinary.readouterr()
+    assert ended.value.code == 3
+    assert said.out == b"MLXDIAG UNKNOWN - mlxdiag broke: ZeroDivisionError: no / reason\n"
+    assert b"Traceback" in said.err
+
+
+def test_help_says_what_a_plugin_exits_with() -> None:
+    said = " ".join(run("ports", "--help").stdout.split())
+    assert "0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "mlx", "numpy", "rich", "yaml"}
+HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "jinja2", "mlx", "numpy", "rich", "yaml"}
 SHOW = """
 import sys
 before = set(sys.modules)
@@ -49,20 +50,29 @@ def test_nothing_is_left_to_collect_at_the_end() -> None:
     assert ran.stdout.endswith("True\n")
 
 
-@pytest.mark.parametrize("form", ["json", "short"])
+PLAIN = ("json", "short", "junit", "markdown", "github", "prometheus", "nagios", "dot")
+
+
+@pytest.mark.parametrize("form", PLAIN)
 def test_a_replay_imports_no_ssh_and_no_table(form: str) -> None:
     assert imported("demo", "-f", form) & HEAVY <= {"igraph", "numpy", "yaml"}
 
 
-@pytest.mark.parametrize("form", ["json", "short"])
+@pytest.mark.parametrize("form", PLAIN)
 def test_a_report_without_launches_imports_nothing_of_probes(form: str) -> None:
     loaded = {name for name in modules("demo", "-f", form) if name.startswith("mlxdiag")}
     assert "mlxdiag.report" in loaded
     assert not [name for name in loaded if name.startswith(("mlxdiag.probe.", "mlxdiag.backends"))]
 
 
-def test_a_table_imports_no_ssh() -> None:
-    assert imported("demo") & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
+def test_a_table_imports_no_ssh_and_no_other_format() -> None:
+    found = imported("demo")
+    assert found & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
+    assert not found & {"markupsafe", "xml"}
+
+
+def test_only_the_page_imports_what_fills_it() -> None:
+    assert "jinja2" in imported("demo", "-f", "html", "-o", os.devnull)
 
 
 def test_a_ring_and_a_full_mesh_need_no_graph_library() -> None:

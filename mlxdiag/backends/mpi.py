@@ -239,7 +239,16 @@ def accuse(plan: Plan, run: GangRun) -> tuple[tuple[int, ...], str, str] | None:
         word = BACKEND.word(failed["text"])
         return (0,), f"did not launch: {failed['text']}" + (f" ({word.means})" if word else ""), ""
     said = "".join(e["text"] for e in log.events if e["ev"] == "stderr")
+    if _killed_while_all_ran(run, log):
+        return _ended(run, log, said)
     return _charged(plan, run, said) or _ended(run, log, said)
+
+
+def _killed_while_all_ran(run: GangRun, log: RankLog) -> bool:
+    """Whether a signal ended mpirun when every rank was up: what daemons say then is an echo."""
+    ended = log.last("exit")
+    spawned = all(one.last("spawn") is not None for one in run.logs)
+    return spawned and ended is not None and ended["why"] == "exited" and ended["status"] < 0
 
 
 def _ended(run: GangRun, log: RankLog, said: str) -> tuple[tuple[int, ...], str, str] | None:

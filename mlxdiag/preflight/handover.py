@@ -7,11 +7,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mlxdiag import files
 from mlxdiag import hostfile as hostfiles
 from mlxdiag.errors import InventoryError, MlxdiagError
 from mlxdiag.preflight.judge import Preflight
@@ -61,26 +61,13 @@ def hand_over(
     plan = found.plan if good else None
     where = papers.complete() if plan and command else papers
     if where.report:
-        put(where.report, document)
+        files.put(where.report, document)
     if plan is None:
         return
     if where.hostfile:
-        put(where.hostfile, hostfiles.dumps(spelt.hostfile(plan)))
+        files.put(where.hostfile, hostfiles.dumps(spelt.hostfile(plan)))
     if command:
         replace_by(command, plan.backend, where)
-
-
-def put(path: Path, text: str) -> None:
-    """Write a file by rename: whoever reads it meets the old text or the new one."""
-    target = path.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def replace_by(command: Sequence[str], backend: str, papers: Papers) -> NoReturn:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from mlxdiag.recommend import Choice
 from mlxdiag.render.layout import grid, head
+from mlxdiag.render.rows import basis, because
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 
@@ -20,22 +21,10 @@ def backends(report: Report, style: Style) -> list[RenderableType]:
     for choice in found.choices:
         word, color = words[choice.usable]
         same = before is not None and choice.blockers and choice.blockers == before.blockers
-        why = f"as {before.backend}" if before and same else _because(choice)
+        why = f"as {before.backend}" if before and same else because(choice)
         before = choice
         name = Text(choice.backend, style="bold" if choice.backend == found.backend else "")
         table.add_row(name, Text(word, style=color), Text(style.text(why)))
     chosen = found.backend or "none"
-    basis = "measured" if found.basis == "measured" else "from topology, not measured"
-    text = f"{style.mark('arrow')} {chosen}: {found.reason} ({basis})"
+    text = f"{style.mark('arrow')} {chosen}: {found.reason} ({basis(found)})"
     return [head("BACKENDS"), table, Text(style.text(text))]
-
-
-def _because(choice: Choice) -> str:
-    said = "; ".join(f"{b.id}: {_few(b.subjects)}" for b in choice.blockers)
-    return said or choice.note or "every rung holds"
-
-
-def _few(subjects: tuple[str, ...]) -> str:
-    if len(subjects) <= 4:
-        return ", ".join(subjects)
-    return f"{', '.join(subjects[:3])} and {len(subjects) - 3} more"

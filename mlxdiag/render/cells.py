@@ -64,13 +64,14 @@ def cell(report: Report, one: str, other: str) -> Cell:
     states = report.between(one, other)
     if not states:
         return Cell("unknown" if _blind(report, one) or _blind(report, other) else "none")
-    cells = [_of(state, _near(state, one)) for state in states]
+    cells = [end(state, _near(state, one)) for state in states]
     order: list[Mark] = ["good", "bent", "unknown", "far", "bad", "tcp"]
     best = min(cells, key=lambda c: order.index(c.mark))
     return Cell(best.mark, ",".join(c.port for c in cells), best.word)
 
 
-def _of(state: LinkState, port: Port) -> Cell:
+def end(state: LinkState, port: Port) -> Cell:
+    """Judge one cable as one of its ends has it."""
     if state.jaccl.usable:
         bent = [f for end in (port, state.link.other(port)) for f in state.bent(end)]
         word = WORDS.get(bent[0].id, "") if bent else ""

@@ -13,8 +13,7 @@ from rich.text import Text
 from mlxdiag.finding import Finding, FixKind, Severity, Status
 from mlxdiag.hostlist import fold
 from mlxdiag.ladder import RUNGS, LinkState, breaks
-from mlxdiag.ports import Port
-from mlxdiag.readings import HostFacts, known
+from mlxdiag.readings import known
 from mlxdiag.render.backends import backends
 from mlxdiag.render.cells import LEGEND, Cell, cell
 from mlxdiag.render.fold import Group as CauseGroup
@@ -22,6 +21,7 @@ from mlxdiag.render.fold import groups
 from mlxdiag.render.layout import grid, head
 from mlxdiag.render.pairs import pairs
 from mlxdiag.render.probes import probes, refused, speed
+from mlxdiag.render.rows import HOST, PORT, of_host, of_port
 from mlxdiag.render.short import verdict_line
 from mlxdiag.render.style import Style
 from mlxdiag.report import HeldFile, Report
@@ -113,43 +113,10 @@ def _title(report: Report, style: Style) -> Text:
 
 
 def _hosts(report: Report, style: Style) -> Table:
-    table = grid("host", "chip", "macOS", "MLX", "RDMA", "active/cabled")
+    table = grid(*HOST)
     for facts in report.cluster.facts:
-        table.add_row(*(style.text(c) for c in _host(report, facts)))
+        table.add_row(*(style.text(c) for c in of_host(report, facts)))
     return table
-
-
-def _host(report: Report, facts: HostFacts) -> tuple[str, ...]:
-    name = facts.host.name
-    if not facts.reached:
-        return (name, facts.access.outcome.value.replace("_", " "), "?", "?", "?", "?")
-    macos, system, runtime = known(facts.sw_vers), known(facts.sysctl), known(facts.mlx_runtime)
-    chip = (system.chip or system.model or "?").removeprefix("Apple ") if system else "?"
-    cabled = report.cluster.topology.cabled(name)
-    active = sum(port.state == "PORT_ACTIVE" for port in cabled)
-    return (
-        name,
-        chip,
-        f"{macos.version} ({macos.build})" if macos else "?",
-        (runtime.mlx or "none") if runtime else "?",
-        rdma_word(report, facts),
-        f"{active}/{len(cabled)}",
-    )
-
-
-def rdma_word(report: Report, facts: HostFacts) -> str:
-    """Say in a word what the host's RDMA switch says; TB4 where it means nothing."""
-    if report.cluster.thunderbolt5(facts.host.name) is False:
-        return "no TB5"
-    switch = known(facts.rdma_ctl)
-    if switch is None:
-        return "absent" if facts.reached and _missing(facts) else "?"
-    return "enabled" if switch.enabled else "disabled"
-
-
-def _missing(facts: HostFacts) -> bool:
-    capture = facts.captures.get("rdma_ctl")
-    return capture is not None and capture.outcome.value == "missing"
 
 
 def _matrix(report: Report, style: Style) -> list[RenderableType]:
@@ -306,12 +273,11 @@ def _rung(worst: Finding | None, style: Style) -> Text:
 
 
 def _ports(report: Report, style: Style) -> Table:
-    columns = ("port", "no", "Gb/s", "state", "IPv4", "GID", "leads to", "position")
-    shown = len(columns) - (style.width < 100)
-    table = grid(*columns[:shown])
+    shown = len(PORT) - (style.width < 100)
+    table = grid(*PORT[:shown])
     for group in report.cluster.topology.ports.values():
         for port in group:
-            table.add_row(*(style.text(c) for c in _port(report, port)[:shown]))
+            table.add_row(*(style.text(c) for c in of_port(report, port)[:shown]))
     return table
 
 
@@ -330,23 +296,6 @@ def _pythons(report: Report, style: Style) -> list[RenderableType]:
         parts.append(Text(style.text(f"{fold(names)}: {chosen}")))
         parts += [Text(style.text(f"  not {other}"), style="dim") for other in others]
     return parts
-
-
-def _port(report: Report, port: Port) -> tuple[str, ...]:
-    peer = report.cluster.topology.peer(port)
-    far = f" {peer.port.name}" if peer and peer.port else ""
-    speed = f"{port.speed_gbps:g}" if port.speed_gbps and port.connected else "-"
-    index = port.gid_ipv4_index
-    return (
-        f"{port.host} {port.name}",
-        str(port.receptacle),
-        speed,
-        (port.state or "no device").removeprefix("PORT_"),
-        ", ".join(port.ipv4) or (f"in {port.bridge}" if isinstance(port.bridge, str) else "-"),
-        "-" if index is None else str(index),
-        f"{peer.name}{far}" if peer else "-",
-        port.position or "",
-    )
 
 
 def _verdict(report: Report, style: Style) -> Text:

@@ -366,6 +366,16 @@ def test_what_a_rank_says_itself_goes_before_mpirun() -> None:
     assert (blame.ranks, blame.text) == ((2,), "was ended by signal 9 in measure")
 
 
+def test_what_a_daemon_says_when_mpirun_is_killed_is_an_echo() -> None:
+    killed = {"ev": "exit", "why": "exited", "status": -9, "at": 2.0}
+    blame = judge(plan(), run_of(RELIABLY, *THERE, end=killed)).blame
+    assert blame is not None
+    assert (blame.ranks, blame.text) == ((0,), "its mpirun was ended by signal 9")
+    blame = judge(plan(), run_of(RELIABLY, *ABSENT, end=killed)).blame
+    assert blame is not None
+    assert (blame.ranks, blame.text) == ((), "mpirun could not start its daemon on another host")
+
+
 def test_what_mpirun_complains_of_when_it_is_ended_is_nobodys_fault() -> None:
     run = run_of("", *THERE, end={"ev": "exit", "why": "asked", "status": 1, "at": 2.0})
     assert run.launcher is not None

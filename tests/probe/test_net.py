@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -398,6 +399,9 @@ def test_all_is_gone_afterwards_also_when_it_was_not_finished(world: World, tmp_
     with Net(clean_ring_4(), tmp_path / "one") as net:
         assert {net.ns(name) for name in net.names} <= spaces()
         sleeps = subprocess.Popen(net.argv("macstudio1", "sleep", "600"))
+        comm = Path(f"/proc/{sleeps.pid}/comm")
+        while sleeps.poll() is None and comm.read_text() != "sleep\n":
+            time.sleep(0.01)
     assert sleeps.wait(5) == -signal.SIGKILL
     assert world.left() == []
     good = clean_ring_4()

@@ -1,0 +1,39 @@
+"""Files: a text is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mlxdiag.errors import MlxdiagError
+
+
+def put(path: Path, text: str, *, over: bool = True) -> None:
+    """Write a file by rename: whoever reads it meets the old text or the new one.
+
+    What is no plain file (a pipe, /dev/stdout) is written to as it is. Unless `over`, a file that
+    says something else is refused. Raise MlxdiagError where it cannot be written.
+    """
+    raw = text.encode()
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            path.write_bytes(raw)
+            return
+        mode = None
+        if target.is_file():
+            mode = target.stat().st_mode & 0o7777
+            if not over:
+                if target.read_bytes() == raw:
+                    return
+                raise MlxdiagError(f"{path}: exists already and says something else")
+        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            beside.write_bytes(raw)
+            if mode is not None:
+                beside.chmod(mode)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
