@@ -239,9 +239,8 @@ def accuse(plan: Plan, run: GangRun) -> tuple[tuple[int, ...], str, str] | None:
         word = BACKEND.word(failed["text"])
         return (0,), f"did not launch: {failed['text']}" + (f" ({word.means})" if word else ""), ""
     said = "".join(e["text"] for e in log.events if e["ev"] == "stderr")
-    if _killed_while_all_ran(run, log):
-        return _ended(run, log, said)
-    return _charged(plan, run, said) or _ended(run, log, said)
+    charge = None if _killed_while_all_ran(run, log) else _charged(plan, run, said)
+    return charge or _ended(run, log, said)
 
 
 def _killed_while_all_ran(run: GangRun, log: RankLog) -> bool:
