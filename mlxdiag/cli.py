@@ -524,6 +524,14 @@ def preflight(
     report_out: Annotated[
         Path | None, typer.Option("--report-out", help="MLXDIAG_REPORT is written here.")
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="A JSON report of a run that worked: says what changed."),
+    ] = None,
+    save_baseline: Annotated[
+        Path | None,
+        typer.Option("--save-baseline", help="Where all holds the JSON report is written here."),
+    ] = None,
     replay: ReplayOption = None,
     save: SaveOption = None,
     format: FormatOption = Format.table,  # noqa: A002
@@ -546,27 +554,32 @@ def preflight(
 
     names = {name for check in ALL for name in (check.id, check.area)}
     chosen = _wanted(only, skip, names)
-    papers = handover.Papers(hostfile_out, report_out)
+    papers = handover.Papers(hostfile_out, report_out, save_baseline)
     _check_output(output)
     papers.check()
     if command and (replay is not None or shutil.which(command[0]) is None):
         why = "cannot be started from a recording" if replay else "is no program on this machine"
         raise typer.BadParameter(f"{command[0]!r} {why}")
-    options = asked.Options(level and level.value, require and require.value, port)
+    gated = None if replay is not None else _inventory(inventory, hosts)
+    before = _baseline(baseline, gated)
+    options = asked.Options(level and level.value, require and require.value, port, before)
 
     def judged(found: Recording) -> Report:
         return _report(found, "preflight", asked.with_verdict(chosen), fail_on)
 
-    if replay is not None:
-        report = judged(options.of(_replayed(replay, inventory, hosts, save)))
-    else:
-        report = _gate(_inventory(inventory, hosts), options, judged, wait, save, fanout, timeout)
+    report = (
+        judged(options.of(_replayed(replay, inventory, hosts, save)))
+        if replay is not None
+        else _gate(
+            gated or _inventory(inventory, hosts), options, judged, wait, save, fanout, timeout
+        )
+    )
     try:
         _finish(report, format, output, verbose=verbose, no_color=no_color)
-    except typer.Exit as end:
+    except typer.Exit:
         if report.preflight is not None:
             document = _document(report)
-            handover.hand_over(report.preflight, end.exit_code == 0, document, papers, command)
+            handover.hand_over(report.preflight, report.exit_code == 0, document, papers, command)
         raise
 
 
@@ -574,6 +587,16 @@ def preflight(
 def schema() -> None:
     """Print the JSON Schema of `--format json`."""
     sys.stdout.write((Path(__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+
+
+def _baseline(path: Path | None, inventory: Inventory | None) -> Mapping[str, object] | None:
+    """Read the report to compare with: that of the option, else the one the inventory expects."""
+    from mlxdiag import inventory as inventories  # noqa: PLC0415
+    from mlxdiag.preflight import baseline  # noqa: PLC0415
+
+    if path is None and inventory is not None and inventory.expect.baseline:
+        path = Path(inventory.source).parent / Path(inventory.expect.baseline).expanduser()
+    return None if path is None else baseline.load(inventories.read(path), str(path))
 
 
 def _gate(

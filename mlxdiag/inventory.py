@@ -59,7 +59,8 @@ class Host:
 class Expect:
     """What the user says should hold; None and empty mean that nothing was said.
 
-    `links` are pairs of host names, one per cable, and stand in place of `topology`.
+    `links` are pairs of host names, one per cable, and stand in place of `topology`. `baseline` is
+    the path of a JSON report of a run that worked, from the inventory's folder.
     """
 
     backend: Backend | None = None
@@ -68,6 +69,7 @@ class Expect:
     topology: Topology | None = None
     links: tuple[tuple[str, str], ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,7 @@ def _not_yaml(error: yaml.MarkedYAMLError, source: str) -> InventoryError:
 
 _HOST = ("name", "address", "user", "port", "identity_file", "python", "ip", "connection")
 _DEFAULTS = ("user", "port", "identity_file", "python", "connection")
-_EXPECT = ("backend", "macos", "mlx", "topology", "thresholds")
+_EXPECT = ("backend", "macos", "mlx", "topology", "thresholds", "baseline")
 
 _Told = dict[str, _Said | None]
 """Fields by name. None is a null: not said, and a default does not apply either."""
@@ -408,6 +410,7 @@ def _expect(said: _Yaml, hosts: tuple[Host, ...]) -> Expect:
         topology=topology,
         links=links,
         thresholds=_thresholds(tables.get("thresholds")),
+        baseline=_maybe(_report, told.get("baseline")),
     )
 
 
@@ -550,6 +553,12 @@ def _ip(said: _Said) -> str:
         raise said.place.refuse(f"{quoted(said.text)} is IPv6, and MLX connects over IPv4 only")
     if not _is_ipv4(said.text):
         raise said.place.refuse(f"{quoted(said.text)} is not a dotted IPv4 address")
+    return said.text
+
+
+def _report(said: _Said) -> str:
+    if not said.text or not said.text.isprintable():
+        raise said.place.refuse("wants the path of a JSON report")
     return said.text
 
 

@@ -223,7 +223,8 @@ def _preflight(
     asked = recording.preflight or Asked()
     ground = candidates.ground(recording, early)
     probes = _judged(recording)
-    able, findings = judge(ground, probes, asked, recording.inventory.expect)
+    pairs = _paired(probes, ground.site.cluster.topology.hosts)
+    able, findings = judge(ground, probes, asked, recording.inventory.expect, pairs)
     shown = tuple(f for f in findings if wanted(f))
     grave = [level for level, weight in LEVELS.items() if weight >= LEVELS[fail_on]]
     return Report(
@@ -238,6 +239,8 @@ def _preflight(
         recommendation=ground.site.recommendation,
         fail_on=fail_on,
         probes=probes,
+        facts=ground.findings,
+        pairs=pairs,
         preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
     )
 

@@ -33,7 +33,7 @@ PROBE_LEVELS: Mapping[str, str] = {"standard": "quick", "full": "full"}
 class Asked:
     """`require` is a backend or `any`; `port` the first one of the server's ranks.
 
-    `baseline` is the JSON report that this one is compared with.
+    `baseline` is what is compared of an earlier report (`preflight.baseline`).
     """
 
     level: str = "standard"
@@ -63,6 +63,7 @@ class Options:
     level: str | None = None
     require: str | None = None
     port: int | None = None
+    baseline: Mapping[str, Any] | None = None
 
     def about(self, inventory: Inventory) -> Asked:
         """Complete it: what the inventory expects is required, else any backend will do."""
@@ -73,7 +74,8 @@ class Options:
                 f"a preflight cannot tell whether {expected} holds, which the inventory expects;"
                 f" say --require with one of {one_of}"
             )
-        return Asked(self.level or "standard", self.require or expected, self.port or PORT)
+        level, port = self.level or "standard", self.port or PORT
+        return Asked(level, self.require or expected, port, self.baseline)
 
     def of(self, recording: Recording) -> Recording:
         """Ask it of a recording. One of a preflight brings its own level and ports."""
@@ -87,7 +89,9 @@ class Options:
         ):
             if said not in (None, was):
                 raise InventoryError(f"--{name} {said}: the recording is of {name} {was}")
-        return replace(recording, preflight=replace(asked, require=self.require or asked.require))
+        baseline = self.baseline or asked.baseline
+        asked = replace(asked, require=self.require or asked.require, baseline=baseline)
+        return replace(recording, preflight=asked)
 
 
 def with_verdict(wanted: Callable[[Finding], bool]) -> Callable[[Finding], bool]:

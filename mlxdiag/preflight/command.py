@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mlxdiag import live
@@ -17,7 +17,7 @@ from mlxdiag.preflight.asked import Asked
 from mlxdiag.preflight.candidates import Candidate, candidates, ground, to_launch
 from mlxdiag.preflight.status import Status
 from mlxdiag.probe import command as probes
-from mlxdiag.probe import neighbours
+from mlxdiag.probe import neighbours, pairwise
 from mlxdiag.probe.judge import judge
 from mlxdiag.probe.plan import Plan
 from mlxdiag.probe.said import GangRun
@@ -79,17 +79,19 @@ class Gate:
                 return replace(found, ended=noted.how)
             if name is None:
                 break
-            # pairs="cabled" at level full stands here once `probe` has it
-            wish = _wish(name, self.asked.probe_level(self.inventory.expect.thresholds))
-            plans = probes.over_site(base.site, found, wish)
-            left = self._left(began)
-            most = None if left is None else left + found.duration_s
-            more = probes.launch(plans, most)
-            noted.arm()
-            done = (*found.probes, *more.probes)
-            if len(done) == len(found.probes):
-                return replace(more, probes=done, preflight=self.asked, refusals=())
-            found = replace(more, probes=done, preflight=self.asked, refusals=())
+            level = self.asked.probe_level(self.inventory.expect.thresholds)
+            launched = len(found.probes)
+            for wish in _wishes(name, level, pairs=self.asked.level == "full"):
+                plans = probes.over_site(base.site, found, wish)
+                left = self._left(began)
+                more = probes.launch(plans, None if left is None else left + found.duration_s)
+                noted.arm()
+                done = (*found.probes, *more.probes)
+                found = replace(more, probes=done, preflight=self.asked, refusals=())
+                if found.ended != "complete" or any(run.end != "done" for _, run in more.probes):
+                    break
+            if len(found.probes) == launched:
+                break
         return found
 
     def _facts(self, began: float) -> Recording:
@@ -126,8 +128,9 @@ def _hopeless(report: Report) -> bool:
     return all(c.launched and not c.holds and BACKENDS[c.backend].fragile for c in able)
 
 
-def _wish(backend: str, level: str) -> probes.Wish:
-    return probes.Wish(
+def _wishes(backend: str, level: str, *, pairs: bool) -> Iterator[probes.Wish]:
+    """Wish for a launch of all, and with `pairs` for one of every cable: together where that is."""
+    whole = probes.Wish(
         backend=backend,
         op="all_sum",
         begin=None,
@@ -139,3 +142,9 @@ def _wish(backend: str, level: str) -> probes.Wish:
         repeat=None,
         level=level,
     )
+    if not pairs:
+        yield whole
+    elif pairwise.within_a_group(BACKENDS[backend]):
+        yield replace(whole, pairs="cabled")
+    else:
+        yield from (whole, replace(whole, pairs="cabled"))

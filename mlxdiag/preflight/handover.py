@@ -23,14 +23,18 @@ IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
 
 @dataclass(frozen=True)
 class Papers:
-    """Where hostfile and report go; None: into a folder of their own, which is kept."""
+    """Where hostfile and report go; None: into a folder of their own, which is kept.
+
+    `baseline` is the report once more, written only where all holds.
+    """
 
     hostfile: Path | None = None
     report: Path | None = None
+    baseline: Path | None = None
 
     def check(self) -> None:
         """Refuse, before any host is asked, to overwrite what is something else."""
-        for path in filter(None, (self.hostfile, self.report)):
+        for path in filter(None, (self.hostfile, self.report, self.baseline)):
             if path.is_dir() or not path.absolute().parent.is_dir():
                 raise MlxdiagError(f"{path}: not a file in a folder that exists")
         if self.hostfile and self.hostfile.exists():
@@ -38,17 +42,17 @@ class Papers:
                 hostfiles.loads(_text(self.hostfile), str(self.hostfile))
             except InventoryError as error:
                 raise MlxdiagError(f"not overwritten, it is no hostfile: {error}") from error
-        if self.report and self.report.exists() and '"mlxdiag/report"' not in _text(self.report):
-            raise MlxdiagError(f"{self.report}: not overwritten, it is no report of mlxdiag")
+        for path in filter(None, (self.report, self.baseline)):
+            if path.exists() and '"mlxdiag/report"' not in _text(path):
+                raise MlxdiagError(f"{path}: not overwritten, it is no report of mlxdiag")
 
     def complete(self) -> Papers:
         """Give both a place: a folder of their own, which is kept, where they have none."""
         if self.hostfile and self.report:
             return self
         folder = Path(tempfile.mkdtemp(prefix="mlxdiag-"))
-        return Papers(
-            self.hostfile or folder / "hostfile.json", self.report or folder / "report.json"
-        )
+        hostfile = self.hostfile or folder / "hostfile.json"
+        return Papers(hostfile, self.report or folder / "report.json", self.baseline)
 
 
 def hand_over(
@@ -62,6 +66,8 @@ def hand_over(
     where = papers.complete() if plan and command else papers
     if where.report:
         files.put(where.report, document)
+    if good and where.baseline:
+        files.put(where.baseline, document)
     if plan is None:
         return
     if where.hostfile:

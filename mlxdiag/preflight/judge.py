@@ -15,6 +15,7 @@ from mlxdiag.preflight.asked import ANY, Asked
 from mlxdiag.preflight.candidates import Candidate, Ground, best, candidates, ports
 from mlxdiag.preflight.stages import BAD, STAGES, Stage, stage
 from mlxdiag.probe.judge import Probe
+from mlxdiag.probe.matrix import Matrix
 from mlxdiag.probe.plan import Plan
 
 EXPECTATIONS = frozenset({"versions-macos-expected", "versions-mlx-expected", "cabling-expected"})
@@ -52,12 +53,16 @@ class Preflight:
 
 
 def judge(
-    found: Ground, probes: Sequence[Probe], asked: Asked, expect: Expect
+    found: Ground,
+    probes: Sequence[Probe],
+    asked: Asked,
+    expect: Expect,
+    pairs: Sequence[Matrix] = (),
 ) -> tuple[tuple[Candidate, ...], tuple[Finding, ...]]:
     """Decide which backend holds, and weigh every finding by what that means."""
     able = candidates(found.site, probes, asked)
     everything = [*found.findings, *_gate(found, asked, able)]
-    everything += _launches(able, probes, asked, expect, everything)
+    everything += _launches(able, probes, asked, expect, everything, pairs)
     everything.append(_verdict(able, asked, everything))
     return able, _weighed(everything, _weigh(able, asked))
 
@@ -114,6 +119,7 @@ def _launches(
     asked: Asked,
     expect: Expect,
     others: Sequence[Finding],
+    pairs: Sequence[Matrix],
 ) -> Iterator[Finding]:
     """Judge what was launched, and say by name what was not; one launch proves no number."""
     for each in able:
@@ -123,7 +129,7 @@ def _launches(
         said = f"{each.backend}: {each.reason}"
         cause = _cause(each, others)
         yield Finding(launches.ALLOWED, subject, Status.SKIP, reason=said, blocked_by=cause)
-    for finding in launches.findings(probes, (), expect):
+    for finding in launches.findings(probes, (), expect, pairs):
         evidence = finding.evidence
         provisional = evidence is not None and evidence.provisional
         if not (provisional and finding.status is Status.UNKNOWN):

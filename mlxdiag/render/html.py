@@ -88,6 +88,7 @@ def render(report: Report, style: Style) -> str:
         ports=[of_port(report, p) for ps in report.cluster.topology.ports.values() for p in ps],
         basis=basis(report.recommendation),
         advice=_advised(report),
+        **_preflight(report),
         backends=[(c, because(c)) for c in report.recommendation.choices],
         verdict=verdict_line(report, Style()),
         words=WORDS,
@@ -154,6 +155,19 @@ def _launched(report: Report) -> dict[str, object]:
         "beside_what": whole[0].backend if whole else "",
         "refused": launches.refusals(report),
     }
+
+
+def _preflight(report: Report) -> dict[str, object]:
+    """Collect what a preflight went through; `when` is that of its baseline."""
+    found = report.preflight
+    if found is None:
+        return {"stages": (), "when": "", "changes": ()}
+    from mlxdiag.render.json import changes  # noqa: PLC0415
+    from mlxdiag.render.staged import mark_of, told  # noqa: PLC0415
+
+    when = found.asked.baseline["started_at"] if found.asked.baseline else ""
+    stages = [(mark_of(each), each.name, each.status, told(each)) for each in found.stages]
+    return {"stages": stages, "when": when, "changes": changes(report)}
 
 
 def _advised(report: Report) -> tuple[object, ...]:

@@ -265,7 +265,25 @@ def _preflight(report: Report) -> Object | None:
         ],
         "given_up": [c.backend for c in found.given_up],
         "stages": [asdict(each) | {"blocked_by": list(each.blocked_by)} for each in found.stages],
+        "baseline": found.asked.baseline["started_at"] if found.asked.baseline else None,
+        "changes": list(changes(report)),
     }
+
+
+def changes(report: Report) -> tuple[str, ...]:
+    """Say what is different from the baseline of a preflight, which is a document of ours too."""
+    baseline = report.preflight.asked.baseline if report.preflight else None
+    if baseline is None:
+        return ()
+    from mlxdiag.preflight import baseline as baselines  # noqa: PLC0415
+
+    now = {
+        "started_at": report.started_at,
+        "hosts": [_host(report, facts) for facts in report.cluster.facts],
+        "links": [_link(state) for state in report.links],
+        "probes": [_probe(probe) for probe in report.probes],
+    }
+    return baselines.changes(baseline, now)
 
 
 def _pairs(matrix: Matrix) -> Object:

@@ -18,6 +18,7 @@ from mlxdiag.render.verdicts import WORDS, of_link
 from mlxdiag.report import Report
 
 if TYPE_CHECKING:
+    from mlxdiag.preflight.judge import Preflight
     from mlxdiag.render.launches import Block
 
 COMPACT_FROM = 9
@@ -42,6 +43,8 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield ""
     count = len(report.cluster.facts)
     yield f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
+    if report.preflight is not None:
+        yield from _stages(report, report.preflight, style)
     if report.command != "probe":
         yield from _heading("Hosts")
         yield from _table(HOST, (of_host(report, facts) for facts in report.cluster.facts), style)
@@ -53,6 +56,20 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield from _findings(report, style)
     if report.command != "probe":
         yield from _backends(report, style)
+
+
+def _stages(report: Report, found: Preflight, style: Style) -> Iterator[str]:
+    from mlxdiag.render.json import changes  # noqa: PLC0415
+    from mlxdiag.render.staged import mark_of, told  # noqa: PLC0415
+
+    yield from _heading("Stages")
+    rows = ((f"{style.mark(mark_of(s))} {s.name}", s.status, told(s)) for s in found.stages)
+    yield from _table(("stage", "", ""), rows, style)
+    if found.asked.baseline is not None:
+        yield from _heading("Changes")
+        when = found.asked.baseline["started_at"]
+        yield _text(f"beside the baseline of {when}:", style)
+        yield from _list(changes(report) or ("none",), style)
 
 
 def _heading(text: str) -> tuple[str, ...]:

@@ -56,9 +56,9 @@ def render(report: Report, style: Style) -> str:
         ]
         return _printed(parts, style)
     if report.preflight is not None:
-        from mlxdiag.render.preflight import stages  # noqa: PLC0415  # `ports` does without
+        from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
 
-        parts += [*stages(report.preflight, style), *_findings(report, style)]
+        parts += [*preflight(report, report.preflight, style), *_findings(report, style)]
         parts += [*pairs(report.pairs, style), *probes(report, style), *speed(report, style)]
         return _printed([*parts, Text(""), _verdict(report, style)], style)
     if report.command == "recommend":
