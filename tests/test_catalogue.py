@@ -13,7 +13,7 @@ from mlxdiag import finding as findings
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL
-from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, hostfile, probes
+from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
@@ -237,11 +237,11 @@ NEVER_UNKNOWN = frozenset(
 """A host that does not say what is on its ports has no links, so nothing is asked about them."""
 
 
-OF_FILES = {check.id for check in hostfile.CHECKS}
-"""These have a list of spoilt files: tests/checks/test_hostfile.py."""
+ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS)}
+"""These are seen to in tests/checks/test_hostfile.py and tests/preflight/test_judge.py."""
 
 
-@pytest.mark.parametrize("check", [c for c in ALL if c.id not in OF_FILES], ids=lambda c: c.id)
+@pytest.mark.parametrize("check", [c for c in ALL if c.id not in ELSEWHERE], ids=lambda c: c.id)
 def test_every_check_was_seen_to_pass_to_fail_and_not_to_know(check: Check[Any]) -> None:
     wanted = {Status.PASS}
     wanted |= set() if check.id in NEVER_FAILS else {Status.FAIL}

@@ -100,6 +100,7 @@ def test_the_script_is_the_module() -> None:
         ("demo",),
         ("probe",),
         ("recommend",),
+        ("preflight",),
         ("schema",),
         ("hostfile",),
         ("hostfile", "write"),
@@ -115,7 +116,7 @@ def test_help(command: tuple[str, ...]) -> None:
 
 def test_every_command_has_help_that_is_tested() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
-    assert names == {"ports", "demo", "probe", "recommend", "schema"}
+    assert names == {"ports", "demo", "probe", "preflight", "recommend", "schema"}
     names = {command.name or "" for command in cli.hostfile_app.registered_commands}
     assert names == {"write", "check"}
 

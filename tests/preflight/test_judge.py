@@ -71,7 +71,7 @@ def test_what_is_given_up_is_said_with_its_reason() -> None:
     assert report.preflight is not None
     given = {each.backend: each.reason for each in report.preflight.given_up}
     assert list(given) == ["jaccl", "jaccl-ring"]
-    assert "rdma-enabled" in given["jaccl"]
+    assert given["jaccl"] == "RDMA is off: macstudio4"
     assert "GIVEN UP jaccl" in FORMATS["table"](report, Style())
 
 
@@ -116,10 +116,10 @@ def launched(code: int | None, **asked: object) -> Recording:
     hosts = made.inventory.hosts
     base = plan(4, "jaccl", mesh(4))
     ranks = tuple(replace(r, host=h) for r, h in zip(base.ranks, hosts, strict=True))
-    asked_for = replace(base, ranks=ranks)
+    asked_for = replace(base, ranks=ranks, fragile=True)
     if code is None:
-        return replace(made, probes=((asked_for, healthy(4)),))
-    logs = [log(n, *([ended(code)] if n == 1 else [])) for n in range(4)]
+        return replace(made, probes=((asked_for, ran([healthy(n) for n in range(4)])),))
+    logs = [log(n, *([ended(signal=code)] if n == 1 else [])) for n in range(4)]
     return replace(made, probes=((asked_for, ran(logs, "failed")),))
 
 
