@@ -390,7 +390,6 @@ def test_schema_knows_exactly_the_words_of_the_program() -> None:
         "hostfile",
         "rendezvous",
         "jobs",
-        "baseline",
     ]
 
 

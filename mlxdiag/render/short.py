@@ -113,7 +113,9 @@ def _preflight(report: Report, found: Preflight) -> str:
     if chosen is None:
         many = found.asked.require == "any"
         against = "; ".join(f"{each.backend}: {each.brief}" for each in found.candidates)
-        return f"no backend holds; {against}" if many else f"not known to hold: {against}"
+        sure = all(each.holds is False for each in found.candidates)
+        known = "holds" if sure else "is known to hold"
+        return f"no backend {known}; {against}" if many else f"required and not holding: {against}"
     parts = [f"{chosen.backend} holds"]
     parts += [f"given up: {each.backend} ({each.brief})" for each in found.given_up]
     if report.verdict != "pass":

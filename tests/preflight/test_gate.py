@@ -177,7 +177,7 @@ def test_what_cannot_be_started_is_said_before_anybody_is_asked(tmp_path: Path) 
         (("ports", "--replay", "no-such-recording"), 2),
         (("ports", "--replay", "unreachable-host"), 3),
         (("preflight", "--replay", "clean-mesh-4"), 3),
-        (("preflight", "--replay", "incident", "--require", "jaccl"), 3),
+        (("preflight", "--replay", "incident", "--require", "jaccl"), 1),
     ],
 )
 def test_exit_codes_of_recordings(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_the_lines_of_the_page_run(here: Path) -> None:
     assert len(lines) == 3
     folder = str(Path(sys.executable).parent)
     env = environment(PYTHONPATH=str(ROOT), PATH=f"{folder}:{os.environ['PATH']}")
-    for line, code in zip(lines, (3, 0, 0), strict=True):
+    for line, code in zip(lines, (0, 0, 0), strict=True):
         quick = line.replace("--wait 5m", "--wait 1s")
         ran = subprocess.run(
             ["sh", "-c", quick], cwd=here, env=env, capture_output=True, text=True, check=False
