@@ -123,22 +123,30 @@ def _differing(name: str, was: Document, host: Document) -> Iterator[str]:
     for key in OF_HOST:
         if was[key] != host[key]:
             yield f"{name}: {WORDS.get(key, key)} {_shown(was[key])} -> {_shown(host[key])}"
-    for receptacle, port in was["ports"].items():
-        other = host["ports"].get(receptacle)
-        label = f"{name} {port['device'] or port['interface'] or f'receptacle {receptacle}'}"
-        if other is None:
-            yield f"{label}: there -> not listed"
-            continue
-        if other["device"] != port["device"]:
-            yield f"{label}: device {_shown(port['device'])} -> {_shown(other['device'])}"
+    alike: dict[str, list[str]] = {}
+    for receptacle in (*was["ports"], *(key for key in host["ports"] if key not in was["ports"])):
+        port, other = was["ports"].get(receptacle), host["ports"].get(receptacle)
+        shown = port or other
+        label = shown["device"] or shown["interface"] or f"receptacle {receptacle}"
+        for text in _of_port(port, other):
+            alike.setdefault(text, []).append(label)
+    yield from (f"{name} {', '.join(labels)}: {text}" for text, labels in alike.items())
+
+
+def _of_port(port: Document | None, other: Document | None) -> Iterator[str]:
+    """Say what is different at a port; where the device is, that and no more."""
+    if port is None or other is None:
+        yield "not listed -> there" if port is None else "there -> not listed"
+    elif port["device"] and not other["device"]:
+        yield "device there -> not known"
+    elif other["device"] != port["device"]:
+        yield f"device {_shown(port['device'])} -> {_shown(other['device'])}"
+    else:
         for key in OF_PORT:
             if port[key] != other[key]:
                 word = WORDS.get(key, key)
                 said = f"{_shown(port[key])} -> {_shown(other[key])}"
-                yield f"{label}: {f'{word} ' if word else ''}{said}"
-    for receptacle, port in host["ports"].items():
-        if receptacle not in was["ports"]:
-            yield f"{name} {port['device'] or f'receptacle {receptacle}'}: not listed -> there"
+                yield f"{word} {said}".strip()
 
 
 def _cables(

@@ -74,6 +74,14 @@ def test_a_change_is_said_in_words(change: Any, said: str) -> None:  # noqa: ANN
     assert len(found) <= 2
 
 
+def test_ports_with_the_same_change_are_one_line() -> None:
+    found = since(text_of(reported("clean-mesh-4")), reported("rdma-off-one-host"))
+    lost = "rdma_en2, rdma_en3, rdma_en4, rdma_en5, rdma_en6, rdma_en7"
+    assert f"macstudio4 {lost}: device there -> not known {SINCE}" in found
+    assert f"macstudio4: RDMA enabled -> disabled {SINCE}" in found
+    assert len([text for text in found if text.startswith("macstudio4")]) == 2
+
+
 def test_of_a_host_that_is_silent_nothing_else_is_said() -> None:
     found = since(text_of(reported("clean-mesh-4")), reported("unreachable-host"))
     silent = [text for text in found if "answered -> did not answer" in text]
