@@ -146,6 +146,33 @@ def test_the_host_we_stand_on_needs_no_ssh(lab: Lab) -> None:
     assert recording.load(lab.folder / "night").hosts["macstudio1"][ACCESS].argv == ("local",)
 
 
+def test_a_hostfile_is_written_and_checked_over_ssh(lab: Lab) -> None:
+    words = ("hostfile", "write", "--backend", "ring", "-o", "h.json", *ALL)
+    ran = run(*words, cwd=lab.folder, env=lab.env)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    ran = run("hostfile", "check", "h.json", *ALL, cwd=lab.folder, env=lab.env)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    path = lab.folder / "h.json"
+    path.write_text(path.read_text().replace('"10.', '"11.', 1))
+    ran = run("hostfile", "check", "h.json", *ALL, cwd=lab.folder, env=lab.env)
+    assert ran.returncode == 1
+    assert "nobody who was asked holds it" in ran.stdout
+    ran = run("hostfile", "write", "--backend", "jaccl", *ALL, cwd=lab.folder, env=lab.env)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("mlxdiag: no hostfile: jaccl: ")
+
+
+def test_a_preflight_over_ssh_says_which_stage_failed(lab: Lab) -> None:
+    words = ("preflight", "--level", "quick", "--require", "jaccl", "-f", "json", *ALL)
+    ran = run(*words, "--save", "gate", cwd=lab.folder, env=lab.env)
+    document = json.loads(ran.stdout)
+    stages = {each["name"]: each["status"] for each in document["preflight"]["stages"]}
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert (stages["access"], stages["cabling"], stages["rdma"]) == ("ok", "ok", "failed")
+    again = run("preflight", "--replay", "gate", "-f", "json", cwd=lab.folder, env=lab.env)
+    assert (again.returncode, again.stdout) == (1, ran.stdout)
+
+
 def test_nothing_on_stderr_unless_it_is_a_terminal(lab: Lab) -> None:
     assert lab.run(*ALL).stderr == ""
 
