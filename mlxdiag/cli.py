@@ -737,8 +737,8 @@ def _about_backends(finding: Finding) -> bool:
 
 def _load_reader() -> None:
     """Load what will read and show the answers, while the hosts are at work on them."""
-    from mlxdiag import report  # noqa: F401, PLC0415
-    from mlxdiag.render import short  # noqa: F401, PLC0415
+    from mlxdiag import advice, report  # noqa: F401, PLC0415
+    from mlxdiag.render import json, short  # noqa: F401, PLC0415
 
 
 def _report(

@@ -27,10 +27,10 @@ def largest_clique(count: int, edges: Sequence[Edge], at_most: int) -> Subset:
     unique = _unique(edges)
     if not unique:
         return Subset(())
-    degrees = _degrees(count, unique)
-    if max(degrees) == 1:
+    if not _has_triangle(count, unique):
         return Subset(unique[0])
-    return _largest(count, unique, "clique", 3, min(at_most, _core(degrees)), unique[0])
+    most = min(at_most, _core(_degrees(count, unique)))
+    return _largest(count, unique, "clique", 3, most, unique[0])
 
 
 def longest_cycle(count: int, edges: Sequence[Edge]) -> Subset:
@@ -96,6 +96,15 @@ def _degrees(count: int, edges: Sequence[Edge]) -> list[int]:
         for end in edge:
             degrees[end] += 1
     return degrees
+
+
+def _has_triangle(count: int, edges: Sequence[Edge]) -> bool:
+    """Whether there is a clique of three: a chain and a ring of cables have none."""
+    neighbours: list[set[int]] = [set() for _ in range(count)]
+    for a, b in edges:
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+    return any(not neighbours[a].isdisjoint(neighbours[b]) for a, b in edges)
 
 
 def _core(degrees: Sequence[int]) -> int:

@@ -184,6 +184,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
+        "advice",
         "capture",
         "catalogue",
         "checks",
@@ -212,6 +213,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "recording",
         "render",
+        "render.json",
         "render.nagios",
         "render.short",
         "render.style",
