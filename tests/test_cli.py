@@ -17,6 +17,8 @@ import jsonschema
 import pytest
 
 from mlxdiag import __version__, cli
+from mlxdiag.cli import hostfile
+from mlxdiag.cli.options import Format
 from mlxdiag.render import FORMATS
 from tests.model import CASES, write_recording
 
@@ -117,12 +119,12 @@ def test_help(command: tuple[str, ...]) -> None:
 def test_every_command_has_help_that_is_tested() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
     assert names == {"ports", "demo", "probe", "preflight", "recommend", "schema"}
-    names = {command.name or "" for command in cli.hostfile_app.registered_commands}
+    names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}
 
 
 def test_the_formats_are_those_of_render() -> None:
-    assert {choice.value for choice in cli.Format} == set(FORMATS)
+    assert {choice.value for choice in Format} == set(FORMATS)
 
 
 def test_without_words_the_help_is_shown() -> None:

@@ -184,37 +184,77 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
-        "advice",
-        "capture",
-        "catalogue",
-        "checks",
+        "cli.demo",
+        "cli.hostfile",
+        "cli.options",
+        "cli.ports",
+        "cli.preflight",
+        "cli.probe",
+        "cli.recommend",
+        "cli.schema",
+        "cli.stages",
+        "errors",
+        "mlxdiag",
+        "render.nagios",
+        "render.style",
+    },
+    "cli.demo": {"cli.options", "cli.stages", "recording"},
+    "cli.hostfile": {
         "checks.access",
         "checks.hostfile",
-        "errors",
-        "fanout",
+        "cli.options",
+        "cli.stages",
         "files",
         "finding",
         "hostcheck",
         "hostfile",
         "hostwrite",
         "inventory",
-        "live",
-        "measured",
         "mlxdiag",
+        "probe.spelt",
+        "readings",
+    },
+    "cli.options": set(),
+    "cli.ports": {"cli.options", "cli.stages", "readings"},
+    "cli.preflight": {
+        "catalogue",
+        "cli.options",
+        "cli.stages",
+        "inventory",
         "preflight.asked",
         "preflight.baseline",
         "preflight.command",
         "preflight.handover",
         "preflight.status",
         "probe.command",
-        "probe.spelt",
+        "recording",
+        "render",
+        "render.style",
+        "report",
+    },
+    "cli.probe": {"cli.options", "cli.stages", "files", "probe.command", "recording"},
+    "cli.recommend": {"cli.options", "cli.stages", "finding", "readings"},
+    "cli.schema": set(),
+    "cli.stages": {
+        "advice",
+        "capture",
+        "checks",
+        "cli.options",
+        "errors",
+        "fanout",
+        "files",
+        "finding",
+        "inventory",
+        "live",
+        "measured",
+        "mlxdiag",
+        "probe.command",
         "progress",
         "readings",
         "recommend",
         "recording",
         "render",
         "render.json",
-        "render.nagios",
         "render.short",
         "render.style",
         "report",
@@ -845,6 +885,11 @@ def _module(name: str) -> str:
     return name or "mlxdiag"
 
 
+def _door(module: str) -> str:
+    """Give the name that the fences know a module by: all of the command line is one door."""
+    return "cli" if module.startswith("cli.") else module
+
+
 def _theirs(module: str) -> set[str]:
     return {n.partition(".")[0] for n in _imported(module)} - {"__future__", "mlxdiag"}
 
@@ -870,19 +915,21 @@ def test_the_kernel_is_one_file_that_needs_nobody_and_that_nobody_imports() -> N
 
 
 def test_nobody_imports_the_command_line() -> None:
-    assert {module for module, others in MAY_IMPORT.items() if "cli" in others} == {"__main__"}
+    outside = {m: others for m, others in MAY_IMPORT.items() if _door(m) != "cli"}
+    assert {m for m, others in outside.items() if "cli" in set(map(_door, others))} == {"__main__"}
 
 
 @pytest.mark.parametrize("module", sorted(FILES))
 def test_packages_are_fenced(module: str) -> None:
-    fenced = CLOSED | {package for package, modules in FENCES.items() if module not in modules}
+    door = _door(module)
+    fenced = CLOSED | {package for package, modules in FENCES.items() if door not in modules}
     assert _theirs(module) & fenced == set()
     assert _theirs(module) - set(FENCES) <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("package", sorted(FENCES))
 def test_no_gate_is_unused(package: str) -> None:
-    assert {module for module in FILES if package in _theirs(module)} == FENCES[package]
+    assert {_door(module) for module in FILES if package in _theirs(module)} == FENCES[package]
 
 
 @pytest.mark.parametrize("module", sorted(FILES))

@@ -1,0 +1,62 @@
+"""`mlxdiag ports`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlxdiag.cli.options import (
+    FailOn,
+    FailOnOption,
+    FanoutOption,
+    Format,
+    FormatOption,
+    HostsOption,
+    InventoryOption,
+    NoColorOption,
+    OnlyOption,
+    OutputOption,
+    ReplayOption,
+    SaveOption,
+    SkipOption,
+    TimeoutOption,
+    VerboseOption,
+)
+from mlxdiag.cli.stages import (
+    check_output,
+    finish,
+    inventory_of,
+    live_run,
+    replayed,
+    reported,
+    wanted_by,
+)
+
+if TYPE_CHECKING:
+    from mlxdiag.readings import HostFacts
+
+
+def ports(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    verbose: VerboseOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
+    wanted = wanted_by(only, skip)
+    check_output(output)
+    early: dict[str, HostFacts] = {}
+    if replay is not None:
+        recording = replayed(replay, inventory, hosts, save)
+    else:
+        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+    report = reported(recording, "ports", wanted, fail_on, early)
+    finish(report, format, output, verbose=verbose, no_color=no_color)
