@@ -1,0 +1,75 @@
+"""Vitals: what changes by itself on a host: its MLX jobs and its wired memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlxdiag.capture import Capture, Captures, Outcome
+from mlxdiag.errors import ParseError
+from mlxdiag.facts import vm_stat
+from mlxdiag.probe import neighbours
+
+SHOWN = 100
+"""Characters of a command line that are kept."""
+
+_PERHAPS = re.compile(rb"mlx|MLX_|JACCL_")
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """MLX jobs by pid with their command lines, and wired bytes; None where it is not known."""
+
+    jobs: Mapping[str, str] | None = None
+    wired_bytes: int | None = None
+
+
+def read(captures: Captures, pattern: str | None = None) -> Vitals:
+    """Read what ps and vm_stat said; `pattern` is the inventory's for the user's server."""
+    listed = _said(captures.get(neighbours.COMMAND.name))
+    said = _said(captures.get(vm_stat.COMMAND.name))
+    return Vitals(
+        jobs=None if listed is None else _jobs(listed, pattern),
+        wired_bytes=None if said is None else _wired(said),
+    )
+
+
+def _said(capture: Capture | None) -> bytes | None:
+    if capture is None or capture.outcome is not Outcome.EXITED or capture.exit_status != 0:
+        return None
+    return capture.stdout
+
+
+def _wired(out: bytes) -> int | None:
+    try:
+        return vm_stat.parse(out).wired_bytes
+    except ParseError:
+        return None  # not known, which is what the topic says then
+
+
+def _jobs(out: bytes, pattern: str | None) -> Mapping[str, str]:
+    """Keep the lines of MLX jobs; most lines of ps are dropped before they are looked at."""
+    perhaps = [line for line in out.splitlines() if _PERHAPS.search(line)]
+    found = neighbours.lines(b"\n".join(perhaps))
+    if pattern is not None:
+        server = re.compile(pattern)
+        found = (*found, *(line for line in _text(out) if _is_server(line, server)))
+    cut = (line.partition(" ") for line in found)
+    return {pid: words.strip()[:SHOWN] for pid, _, words in cut}
+
+
+def _text(out: bytes) -> list[str]:
+    return [line.strip() for line in out.decode("utf-8", "replace").splitlines()]
+
+
+def _is_server(line: str, server: re.Pattern[str]) -> bool:
+    pid, _, words = line.partition(" ")
+    program = words.strip().partition(" ")[0].rpartition("/")[2].rstrip(":")
+    own = "mlxdiag" in words
+    return (
+        pid.isdecimal()
+        and program not in neighbours.READERS
+        and not own
+        and bool(server.search(words))
+    )
