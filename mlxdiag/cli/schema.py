@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def schema() -> None:
-    """Print the JSON Schema of `--format json`."""
-    sys.stdout.write((Path(__file__).parents[1] / "report.schema.json").read_text(encoding="utf-8"))
+class Document(StrEnum):
+    """What has a schema."""
+
+    report = "report"
+    event = "event"
+
+
+def schema(
+    of: Annotated[
+        Document, typer.Argument(help="A report of `--format json`, or a line of `watch`.")
+    ] = Document.report,
+) -> None:
+    """Print the JSON Schema of `--format json`, or that of `watch --json-lines`."""
+    path = Path(__file__).parents[1] / f"{of.value}.schema.json"
+    sys.stdout.write(path.read_text(encoding="utf-8"))

@@ -63,10 +63,11 @@ def watch(
 ) -> None:
     """Ask the hosts again and again over open connections, and tell what changes.
 
-    On a terminal a live view; in a pipe a line per event. --once and --for end with the verdict of
-    the last round.
+    On a terminal a live view; in a pipe a line per event, and the verdict of the last round. With
+    --once and --for that is also the exit code.
     """
     from mlxdiag.probe.command import seconds  # noqa: PLC0415
+    from mlxdiag.render.short import verdict_line  # noqa: PLC0415
     from mlxdiag.watch.command import Asked  # noqa: PLC0415
     from mlxdiag.watch.command import watch as run  # noqa: PLC0415
 
@@ -88,6 +89,8 @@ def watch(
         fanout=fanout,
     )
     ended, report = run(inventory_of(inventory, hosts), asked, style, _write, _note)
+    if report is not None and not json_lines:
+        _write(verdict_line(report, style) + "\n")
     if ended in ENDED:
         raise typer.Exit(ENDED[ended])
     raise typer.Exit(report.exit_code if report is not None else 3)

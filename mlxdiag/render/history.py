@@ -7,18 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mlxdiag.render.style import Style
 from mlxdiag.watch.chronicle import Chronicle, Story
+from mlxdiag.watch.topics import GONE
 
 PORT_TOPICS = ("port", "bridge", "address")
 LINK_TOPICS = ("link", "cable", "speed")
-HOST_TOPICS = ("reachable", "boot", "verbs", "rdma switch", "macOS", "MLX", "memory")
-SILENT = {
-    "bridge": "no bridge",
-    "memory": "as it should be",
-    "cable": "there",
-    "reachable": "up",
-    "verbs": "returns",
-}
-"""Values that are not worth a line where nothing else was ever seen."""
+HOST_TOPICS = ("reachable", "verbs", "rdma switch", "macOS", "MLX", "memory")
+HEALTHY = {"reachable": "up", "verbs": "returns", "memory": "as it should be"}
 
 
 def text(found: Sequence[Chronicle], style: Style) -> str:
@@ -60,48 +54,60 @@ def _document(chronicle: Chronicle) -> dict[str, object]:
 
 
 def _cluster(chronicle: Chronicle) -> Iterator[str]:
-    watched = chronicle.watched
-    first, last = min(s.began for s in watched), max(s.seen for s in watched)
-    kinds = [f"{sum(s.source == kind for s in watched)} {kind}" for kind in ("watch", "recording")]
-    yield f"mlxdiag history  {chronicle.cluster}  {', '.join(kinds)}  {first} to {last}"
+    watched, end = chronicle.watched, chronicle.end
+    kinds = (("watch", "watches"), ("recording", "recordings"))
+    counts = [(sum(s.source == one for s in watched), one, many) for one, many in kinds]
+    what = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts if n)
+    first = min(session.began for session in watched)
+    yield f"mlxdiag history  {chronicle.cluster}  {what}  {first} to {end}"
     shown: set[str] = set()
-    for story in chronicle.of("link"):
-        ends = story.subject.split(" - ")
-        shown |= {story.subject, *ends}
-        yield ""
-        yield story.subject
-        about = [*chronicle.about(story.subject), *(s for e in ends for s in chronicle.about(e))]
-        yield from _part(about, (*LINK_TOPICS, *PORT_TOPICS))
+    cables = list(chronicle.of("cable"))
+    yield from ("", "LINKS") if cables else ()
+    for cable in cables:
+        ends = cable.subject.split(" - ")
+        shown |= {cable.subject, *ends}
+        yield from _link(chronicle, cable, ends)
     ports = [s for s in chronicle.stories if s.what in PORT_TOPICS and s.subject not in shown]
-    changed = {story.subject for story in ports if story.before}
-    yield from _headed("OTHER PORTS", [s for s in ports if s.subject in changed], PORT_TOPICS)
-    hosts = [story for story in chronicle.stories if story.what in HOST_TOPICS]
-    yield from _headed("HOSTS", hosts, HOST_TOPICS)
+    yield from _headed("OTHER PORTS", [s for s in ports if s.before], end)
+    hosts = [s for s in chronicle.stories if s.what in HOST_TOPICS and _worth(s)]
+    yield from _headed("HOSTS", hosts, end)
     yield from _ranks(chronicle.of("rank"))
 
 
-def _headed(head: str, stories: Sequence[Story], order: Sequence[str]) -> Iterator[str]:
-    if stories:
-        yield ""
-        yield head
-        yield from _part(stories, order)
+def _link(chronicle: Chronicle, cable: Story, ends: Sequence[str]) -> Iterator[str]:
+    """Say how it stands with a link and since when; then what changed of it and of its ends."""
+    about = [*chronicle.about(cable.subject), *(s for e in ends for s in chronicle.about(e))]
+    link = next((s for s in about if s.what == "link"), None)
+    gone = cable.now.value == GONE or link is None
+    yield f"{cable.subject}: {(cable if gone or link is None else link).since(chronicle.end)}"
+    order = (*LINK_TOPICS, *PORT_TOPICS)
+    changed = [s for s in about if s.before and s.what in order]
+    changed.sort(key=lambda story: order.index(story.what))
+    shown = [s for s in changed if s.what != ("cable" if gone else "link")]
+    yield from (f"  {_name(s)}: {s.since(chronicle.end)}" for s in shown)
+    yield from _changes(changed)
 
 
-def _part(stories: Iterable[Story], order: Sequence[str]) -> Iterator[str]:
-    """Say of each topic what it is and since when, then every change in the order of time."""
-    told = sorted(
-        (s for s in stories if s.what in order and (s.before or SILENT.get(s.what) != s.now.value)),
-        key=lambda story: order.index(story.what),
-    )
-    for story in told:
-        yield f"  {_name(story)}: {story.since}"
-    changes = sorted(
+def _headed(head: str, stories: Sequence[Story], end: str) -> Iterator[str]:
+    yield from ("", head) if stories else ()
+    yield from (f"{_name(story)}: {story.since(end)}" for story in stories)
+    yield from _changes(stories)
+
+
+def _worth(story: Story) -> bool:
+    """Whether a host's story is told: something changed, or was never as it should be."""
+    return story.before is not None or story.now.value != HEALTHY.get(story.what, story.now.value)
+
+
+def _changes(stories: Iterable[Story]) -> Iterator[str]:
+    """List every change in the order of time."""
+    found = sorted(
         (after.began, _name(story), before.value, after.value)
-        for story in told
+        for story in stories
         for before, after in zip(story.stretches, story.stretches[1:], strict=False)
     )
-    for at, name, before_, after_ in changes:
-        yield f"    {at}  {name}: {before_} -> {after_}"
+    for at, name, was, now in found:
+        yield f"    {at}  {name}: {was} -> {now}"
 
 
 def _name(story: Story) -> str:

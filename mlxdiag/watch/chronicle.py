@@ -44,14 +44,14 @@ class Story:
         pairs = zip(self.stretches, self.stretches[1:], strict=False)
         return sum(kind_of(topic, one.value, other.value) in DOWNS for one, other in pairs)
 
-    @property
-    def since(self) -> str:
-        """Answer `since when`, in one line."""
+    def since(self, end: str) -> str:
+        """Answer `since when`, in one line; what was not seen until `end` says when it was last."""
         now, was = self.now, self.before
+        last = f", last seen {now.seen}" if now.seen < end else ""
         if was is None:
-            return f"{now.value} since {now.began} at least, last seen {now.seen}"
+            return f"{now.value} since {now.began} at least{last}"
         often = f"; lost {self.lost} times" if self.lost > 1 else ""
-        return f"{now.value} since {now.began}, was {was.value} (last seen {was.seen}){often}"
+        return f"{now.value} since {now.began}, was {was.value} until {was.seen}{last}{often}"
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Chronicle:
     cluster: str
     watched: tuple[Session, ...]
     stories: tuple[Story, ...]
+
+    @property
+    def end(self) -> str:
+        """When anything was last seen."""
+        return max(session.seen for session in self.watched)
 
     def of(self, what: str) -> Iterable[Story]:
         """List the stories of one kind, by subject."""

@@ -83,7 +83,7 @@ def watch(
     store = Store(asked.store or state_file())
     sinks: list[Sink] = [History(store, lambda: days_ago(asked.keep_days), note)]
     if asked.port is not None:
-        sinks.append(Scrape(asked.bind, asked.port))
+        sinks.append(Scrape(asked.bind, asked.port, note))
     if asked.command is not None:
         sinks.append(Hook(argv(asked.command)))
     if asked.save is not None:

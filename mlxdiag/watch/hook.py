@@ -36,6 +36,10 @@ class Hook:
     _worker: asyncio.Task[None] | None = None
     _left_out: int = 0
 
+    async def begin(self) -> None:
+        """Start the worker."""
+        self._worker = asyncio.ensure_future(self._work())
+
     async def take(self, now: Now) -> bool:
         """Queue the events; the watch does not wait for the command."""
         cluster = now.report.cluster.inventory.cluster
@@ -44,8 +48,6 @@ class Hook:
                 self._queue.put_nowait((event.kind, tell.line_of(tell.document(event, cluster))))
             except asyncio.QueueFull:
                 self._left_out += 1
-        if self._worker is None:
-            self._worker = asyncio.ensure_future(self._work())
         return True
 
     async def close(self, ended: Ended) -> None:

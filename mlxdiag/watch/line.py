@@ -128,13 +128,17 @@ class Line:
         """Ask what is due; false if the connection broke under it."""
         began = self.clock()
         due = self.pace.due(began, self._asked, self.captures)
+        if not due:
+            self.condition = "resting"
+            return True
         self._asked.update(dict.fromkeys((command.name for command in due), began))
         self.condition = "asking"
         fresh = _Arriving(self.captures)
         kept = self._kept
         if kept is None:
             return False
-        await kept.collect(due, fresh, self.clock)
+        async with self.places:
+            await kept.collect(due, fresh, self.clock)
         if kept.lost.is_set() or fresh.broken:
             await self._lose()
             return False

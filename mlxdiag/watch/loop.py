@@ -55,6 +55,9 @@ class Now:
 class Sink(Protocol):
     """Who is told of every moment."""
 
+    async def begin(self) -> None:
+        """Make ready; raise MlxdiagError where that is not possible, before any host is asked."""
+
     async def take(self, now: Now) -> bool:
         """Take it; false where there is nobody left to tell, which ends the watch."""
 
@@ -86,8 +89,10 @@ class Loop:
         """Watch until told to end; what ended it, `timeout` for the time that was asked for."""
         self._start, self._began = self.clock(), _utc()
         with listening(self.for_s) as ending:
-            self._lines = self._open()
             try:
+                for sink in self.sinks:
+                    await sink.begin()
+                self._lines = self._open()
                 await self._rounds(ending)
             finally:
                 await self._close(ending.how)
@@ -197,8 +202,10 @@ class Loop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self._lines))
-        for sink in self.sinks:
-            await sink.close(ended)
+        closing = (sink.close(ended) for sink in self.sinks)
+        for trouble in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(trouble, Exception):
+                raise trouble
 
 
 def _utc() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -21,22 +22,21 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass
 class Scrape:
-    """Listens at `address` and `port` from the first moment on; `port` 0 takes any that is free."""
+    """Listens at `address` and `port`; 0 takes any that is free, and `note` is told which."""
 
     address: str
     port: int
+    note: Callable[[str], None]
     metrics: Metrics = field(default_factory=Metrics)
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def take(self, now: Now) -> bool:
-        """Take in a moment; begin to listen with the first."""
+        """Take in a moment."""
         self.metrics.take(now)
-        if self._server is None:
-            await self.listen()
         return True
 
-    async def listen(self) -> None:
+    async def begin(self) -> None:
         """Open the port; raise MlxdiagError where that is not possible."""
         try:
             self._server = await asyncio.start_server(
@@ -46,6 +46,8 @@ class Scrape:
             where = f"{self.address} port {self.port}"
             raise MlxdiagError(f"--prometheus-port: {where}: {error.strerror}") from error
         self.port = self._server.sockets[0].getsockname()[1]
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        self.note(f"metrics at http://{host}:{self.port}/metrics")
 
     async def close(self, ended: Ended) -> None:
         """Close the port and whoever is still connected."""

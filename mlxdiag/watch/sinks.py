@@ -11,7 +11,7 @@ from mlxdiag.errors import MlxdiagError
 from mlxdiag.inventory import Inventory
 from mlxdiag.recording import Ended, Recording
 from mlxdiag.render.style import Style
-from mlxdiag.watch import tell
+from mlxdiag.watch import tell, vitals
 from mlxdiag.watch.loop import Now
 from mlxdiag.watch.store import Keeper, Store
 
@@ -31,6 +31,9 @@ class Lines:
     style: Style
     _last: Now | None = None
     _count: int = 0
+
+    async def begin(self) -> None:
+        """Nothing is to be made ready."""
 
     async def take(self, now: Now) -> bool:
         """Write what happened."""
@@ -53,7 +56,8 @@ class Lines:
         """Write the last line."""
         if self._last is not None and self.json:
             cluster = self._last.report.cluster.inventory.cluster
-            self.write(tell.line_of(tell.ended(cluster, self._last.at, ended, self._count)))
+            how = "complete" if ended == "timeout" else ended
+            self.write(tell.line_of(tell.ended(cluster, self._last.at, how, self._count)))
 
 
 @dataclass
@@ -65,6 +69,9 @@ class History:
     note: Callable[[str], None]
     _keeper: Keeper | None = None
     _broken: bool = False
+
+    async def begin(self) -> None:
+        """Nothing is to be made ready."""
 
     async def take(self, now: Now) -> bool:
         """Write what became of the topics."""
@@ -102,6 +109,9 @@ class Latest:
     _last: Now | None = None
     _written: bool = False
 
+    async def begin(self) -> None:
+        """Nothing is to be made ready."""
+
     async def take(self, now: Now) -> bool:
         """Write the file with the first moment, and whenever something changed."""
         self._last = now
@@ -115,9 +125,10 @@ class Latest:
             self._write(self._last, "complete" if ended == "timeout" else ended)
 
     def _write(self, now: Now, ended: Ended) -> None:
+        pattern = self.inventory.server.pattern
         found = Recording(
             self.inventory,
-            now.captures,
+            {name: vitals.kept(told, pattern) for name, told in now.captures.items()},
             now.began,
             now.report.duration_s,
             __version__,

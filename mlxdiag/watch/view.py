@@ -53,6 +53,9 @@ class View:
     _live: Live | None = None
     _ticking: asyncio.Task[None] | None = None
 
+    async def begin(self) -> None:
+        """Nothing is drawn before the first moment."""
+
     async def take(self, now: Now) -> bool:
         """Draw a moment."""
         self.now = now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import ParseError
@@ -35,6 +35,15 @@ def read(captures: Captures, pattern: str | None = None) -> Vitals:
     )
 
 
+def kept(captures: Captures, pattern: str | None = None) -> Captures:
+    """Give the captures to be saved: of ps the lines of MLX jobs alone, the others are theirs."""
+    name = neighbours.COMMAND.name
+    if name not in captures:
+        return captures
+    found = "".join(f"{line}\n" for line in _lines(captures[name].stdout, pattern))
+    return {**captures, name: replace(captures[name], stdout=found.encode())}
+
+
 def _said(capture: Capture | None) -> bytes | None:
     if capture is None or capture.outcome is not Outcome.EXITED or capture.exit_status != 0:
         return None
@@ -49,14 +58,18 @@ def _wired(out: bytes) -> int | None:
 
 
 def _jobs(out: bytes, pattern: str | None) -> Mapping[str, str]:
+    cut = (line.partition(" ") for line in _lines(out, pattern))
+    return {pid: words.strip()[:SHOWN] for pid, _, words in cut}
+
+
+def _lines(out: bytes, pattern: str | None) -> tuple[str, ...]:
     """Keep the lines of MLX jobs; most lines of ps are dropped before they are looked at."""
     perhaps = [line for line in out.splitlines() if _PERHAPS.search(line)]
     found = neighbours.lines(b"\n".join(perhaps))
-    if pattern is not None:
-        server = re.compile(pattern)
-        found = (*found, *(line for line in _text(out) if _is_server(line, server)))
-    cut = (line.partition(" ") for line in found)
-    return {pid: words.strip()[:SHOWN] for pid, _, words in cut}
+    if pattern is None:
+        return found
+    server = re.compile(pattern)
+    return tuple(dict.fromkeys((*found, *(x for x in _text(out) if _is_server(x, server)))))
 
 
 def _text(out: bytes) -> list[str]:
