@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxdiag.checks import CHECKS, gate, hostfile, probes
+from mlxdiag.checks import gate, hostfile, probes, whole
 from mlxdiag.finding import Check
 from mlxdiag.recommend import EXPECTED, USABLE
 
 ALL: tuple[Check[Any], ...] = (
-    *CHECKS,
+    *whole.CHECKS,
     EXPECTED,
     USABLE,
     *hostfile.CHECKS,
@@ -28,7 +28,12 @@ Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
 Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
 `mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
-`mlxdiag preflight`, all others by `mlxdiag ports`; but backend-usable by `mlxdiag recommend` alone.
+`mlxdiag preflight`, backend-usable by `mlxdiag recommend`, all others by `mlxdiag check`, and most
+of those by `mlxdiag ports` too.
+
+Confidence says how well it is known that this is a fault and that the fix helps: *confirmed* by
+maintainers, by Apple or in MLX's source, *several reports*, *single report*, or *inferred*:
+reasoned and never observed.
 """
 
 
@@ -48,7 +53,8 @@ def _entry(check: Check[Any]) -> str:
     needs = ", ".join(f"`{need}`" for need in check.needs)
     rows = [
         f"### {check.id}\n",
-        f"Healthy: {check.title}. Asked per {check.per}; {check.severity.value}.\n",
+        f"Healthy: {check.title}. Asked per {check.per}; {check.severity.value};"
+        f" {check.confidence.value}.\n",
         f"{' '.join(check.why.split())}\n",
         f"Fix ({check.fix.kind.value}): {check.fix.text}."
         + (f" `{check.fix.command}`" if check.fix.command else "")

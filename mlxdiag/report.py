@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import checks, cluster
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import Finding, Severity, Status
+from mlxdiag.finding import Check, Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
@@ -177,7 +177,7 @@ def build(
     if command == "preflight":
         return _preflight(recording, tool_version, wanted, fail_on, early)
     seen = cluster.build(recording.inventory, recording.hosts, early)
-    findings: Sequence[Finding] = checks.run(seen)
+    findings: Sequence[Finding] = checks.run(seen, _asked(command))
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
     probes = _judged(recording)
@@ -243,6 +243,15 @@ def _preflight(
         pairs=pairs,
         preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
     )
+
+
+def _asked(command: str) -> Sequence[Check[Any]]:
+    """List the checks about facts that a command asks."""
+    if command != "check":
+        return checks.CHECKS
+    from mlxdiag.checks import whole  # noqa: PLC0415  # other commands do without
+
+    return whole.CHECKS
 
 
 def _judged(recording: Recording) -> tuple[Probe, ...]:

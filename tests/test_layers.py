@@ -32,6 +32,9 @@ FACTS = {
 }
 PARSER = {"capture", "errors"}
 
+SURVEY = {f"facts.{command}" for command in ("pmset",)}
+"""Commands that only `mlxdiag check` asks."""
+
 MAY_IMPORT: dict[str, set[str]] = {
     "mlxdiag": set(),
     "__main__": {"cli"},
@@ -93,10 +96,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backends.ring": {"backends.backend", "inventory", "probe.plan", "readings", "topology"},
     "capture": set(),
     "catalogue": {
-        "checks",
         "checks.gate",
         "checks.hostfile",
         "checks.probes",
+        "checks.whole",
         "finding",
         "recommend",
     },
@@ -164,6 +167,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.matrix",
         "probe.plan",
     },
+    "checks.power": {"cluster", "finding", "readings"},
     "checks.rdma": {
         "capture",
         "checks.subject",
@@ -184,6 +188,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
+        "cli.check",
         "cli.demo",
         "cli.hostfile",
         "cli.options",
@@ -197,6 +202,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mlxdiag",
         "render.nagios",
         "render.style",
+    },
+    "cli.check": {
+        "checks.whole",
+        "cli.options",
+        "cli.stages",
+        "facts",
+        "readings",
+        "survey",
     },
     "cli.demo": {"cli.options", "cli.stages", "recording"},
     "cli.hostfile": {
@@ -241,6 +254,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks",
         "cli.options",
         "errors",
+        "facts",
         "fanout",
         "files",
         "finding",
@@ -259,7 +273,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.style",
         "report",
     },
-    "cluster": {"capture", "inventory", "ports", "readings", "topology"},
+    "checks.whole": {"checks", "checks.power", "finding"},
+    "cluster": {"capture", "inventory", "ports", "readings", "survey", "topology"},
     "ending": {"recording"},
     "errors": set(),
     "facts": {"capture"} | FACTS,
@@ -269,6 +284,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts.mlx_runtime": PARSER,
     "facts.networksetup_hardwareports": PARSER,
     "facts.networksetup_serviceorder": PARSER,
+    "facts.pmset": PARSER,
     "facts.rdma_ctl": PARSER,
     "facts.sw_vers": PARSER,
     "facts.sysctl": PARSER,
@@ -722,6 +738,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "advice",
         "checks",
         "checks.probes",
+        "checks.whole",
         "cluster",
         "finding",
         "ladder",
@@ -767,6 +784,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "wiring",
     },
+    "survey": {"capture", "readings", "recording"} | SURVEY,
     "wiring": set(),
     "yamltree": {"errors", "hostfile"},
 }

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import demo, hostfile, ports, preflight, probe, recommend, schema
+from mlxdiag.cli import check, demo, hostfile, ports, preflight, probe, recommend, schema
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
@@ -43,6 +43,7 @@ def _root(
 
 
 app.command(epilog=EPILOG)(ports.ports)
+app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)

@@ -19,7 +19,7 @@ from mlxdiag.cli.options import FailOn, Format
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
-    from mlxdiag.capture import Captures
+    from mlxdiag.capture import Captures, Command
     from mlxdiag.finding import Finding
     from mlxdiag.inventory import Host, Inventory
     from mlxdiag.measured import Launch
@@ -71,9 +71,15 @@ def live_run(
     fanout: int,
     timeout: float | None,
     early: dict[str, HostFacts],
+    commands: Sequence[Command] | None = None,
+    noted: Callable[[Recording], Recording] | None = None,
 ) -> Recording:
-    """Ask the hosts; what one said is read into `early` while others are still answering."""
+    """Ask the hosts; what one said is read into `early` while others are still answering.
+
+    `commands` are those of `ports` unless said otherwise; `noted` adds to the recording.
+    """
     from mlxdiag import live, readings, recording  # noqa: PLC0415
+    from mlxdiag.facts import COMMANDS  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
@@ -92,8 +98,15 @@ def live_run(
                 early[host.name] = readings.read(host, captures)
 
         found = live.record(
-            inventory, fanout=fanout, timeout_s=timeout, on_state=on_state, on_host=on_host
+            inventory,
+            commands=COMMANDS if commands is None else commands,
+            fanout=fanout,
+            timeout_s=timeout,
+            on_state=on_state,
+            on_host=on_host,
         )
+    if noted is not None:
+        found = noted(found)
     if save is not None:
         recording.save(found, save)
     return found

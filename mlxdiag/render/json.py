@@ -191,6 +191,7 @@ def _finding(report: Report, finding: Finding) -> Object:
         "subject": _subject(finding.subject),
         "status": finding.status.value,
         "severity": finding.severity.value,
+        "confidence": finding.check.confidence.value,
         "evidence": _evidence(finding.evidence),
         "reason": finding.reason or None,
         "fix": _fix(finding.fix),
