@@ -1042,6 +1042,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "watch.view": {
         "capture",
+        "facts.system_profiler_thunderbolt",
         "ladder",
         "recording",
         "render.layout",

@@ -65,10 +65,11 @@ class Line:
         rest = {name: one for name, one in captures.items() if name != ACCESS}
         return {ACCESS: access, **self.pace.current(now, rest)}
 
-    def age_s(self) -> float | None:
-        """Say how long ago the host last answered; None if it never did."""
-        ends = [c.started_s + c.seconds for n, c in self.captures.items() if n != ACCESS]
-        return self.clock() - max(ends) if ends else None
+    def ages(self) -> dict[str, float]:
+        """Say how old each answer is, in seconds."""
+        now = self.clock()
+        told = ((n, c) for n, c in self.captures.items() if n != ACCESS)
+        return {name: now - one.started_s - one.seconds for name, one in told}
 
     def forget(self) -> None:
         """The host has restarted: keep what it said since, ask all else anew, at its pace."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,11 +30,16 @@ Stop = asyncio.Future[Any]
 
 @dataclass(frozen=True)
 class LineState:
-    """How it stands with the connection of a host; `age_s` since it last answered."""
+    """How a host's connection stands; `ages` of its answers by command, in seconds."""
 
     condition: Condition
-    age_s: float | None
     reconnects: int
+    ages: Mapping[str, float]
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since it last answered; None if it never did."""
+        return min(self.ages.values(), default=None)
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ class Loop:
         events = self.timeline.take(at, seen)
         rebooted = {event.subject for event in events if event.kind == "host-rebooted"}
         lines = {
-            line.host.name: LineState(line.condition, line.age_s(), line.reconnects)
+            line.host.name: LineState(line.condition, line.reconnects, line.ages())
             for line in self._lines
         }
         for line in self._lines:

@@ -18,7 +18,7 @@ HELP = {
     "mlxdiag_watch_flaps_total": "How often it was lost since the watch began.",
     "mlxdiag_watch_reconnects_total": "Connections to the host that broke.",
     "mlxdiag_watch_connected": "1 while the connection to the host is open.",
-    "mlxdiag_watch_answer_age_seconds": "Since the host last answered.",
+    "mlxdiag_watch_answer_age_seconds": "Since the host last answered this command.",
 }
 FLAPPING = frozenset({"reachable", "port", "cable"})
 
@@ -57,5 +57,6 @@ class Metrics:
             reached = now.captures[host][ACCESS].outcome.value == "exited"
             yield "mlxdiag_watch_reconnects_total", labels, line.reconnects
             yield "mlxdiag_watch_connected", labels, reached
-            if line.age_s is not None:
-                yield "mlxdiag_watch_answer_age_seconds", labels, round(line.age_s, 3)
+            for command, age_s in line.ages.items():
+                told = {**labels, "command": command}
+                yield "mlxdiag_watch_answer_age_seconds", told, round(age_s, 3)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxdiag.capture import ACCESS, Outcome
+from mlxdiag.facts import system_profiler_thunderbolt
 from mlxdiag.recording import Ended
 from mlxdiag.render.layout import head
 from mlxdiag.render.short import verdict_line
@@ -24,7 +25,7 @@ from mlxdiag.render.table import COLORS, matrix
 from mlxdiag.render.verdicts import WORDS, LinkMark, of_link
 from mlxdiag.watch.changes import DOWNS, Event
 from mlxdiag.watch.loop import Now
-from mlxdiag.watch.topics import GONE, LEAKED
+from mlxdiag.watch.topics import FINE, GONE, LEAKED
 
 if TYPE_CHECKING:
     from mlxdiag.ladder import LinkState
@@ -36,6 +37,10 @@ REFRESH_S = 5.0
 EVENTS = 200
 LEAST_EVENTS = 4
 LEAST_ROWS = 4
+HOST = ("host", "state", "for", "answered", "wiring", "lost", "ranks", "memory")
+WIRING = system_profiler_thunderbolt.COMMAND.name
+"""What is not asked in every round: its age is shown."""
+
 CELL = 10
 """Columns that a cell of the matrix takes with its port and its word."""
 
@@ -135,7 +140,7 @@ class View:
         return title.append(said, style="not bold")
 
     def _hosts(self, now: Now, style: Style, *, all_of_them: bool) -> Table:
-        table = _table([], "host", "connection", "for", "answered", "reconnects", "ranks", "memory")
+        table = _table([], *HOST)
         well = 0
         for facts in now.report.cluster.facts:
             name, line = facts.host.name, now.lines[facts.host.name]
@@ -153,7 +158,8 @@ class View:
                 Text(style.text(name)),
                 Text(word, style="green" if up else "bold red"),
                 self._for(state),
-                "-" if line.age_s is None else self._ago(line.age_s + self._since(now.at)),
+                self._age(now, line.age_s),
+                self._age(now, line.ages.get(WIRING)),
                 str(line.reconnects),
                 self._ranks(now, name),
                 Text(_memory(memory), style="bold red" if leaked else ""),
@@ -163,6 +169,9 @@ class View:
             name = f"all {well}" if all_well else f"{well} more"
             table.add_row(name, Text("up", style="green"))
         return table
+
+    def _age(self, now: Now, age_s: float | None) -> str:
+        return "-" if age_s is None else self._ago(age_s + self._since(now.at))
 
     def _ago(self, seconds: float) -> str:
         return f"{_rounded(seconds)} ago" if seconds >= 1 else "now"
@@ -250,7 +259,9 @@ def _subject(link: LinkState) -> str:
 
 
 def _memory(state: State | None) -> str:
-    return state.value if state is not None and state.known else "?"
+    if state is None or not state.known:
+        return "?"
+    return "ok" if state.value == FINE else state.value
 
 
 def _rounded(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 import sys
 from collections.abc import Coroutine
@@ -36,6 +37,7 @@ from tests.watch import faults
 from tests.watch.lab import Scene
 
 HOST = "macstudio1"
+PROFILER = "system_profiler_thunderbolt"
 CLOCK = "2026-01-30T10:05:00Z"
 
 
@@ -55,7 +57,9 @@ class Film:
         captures: dict[str, Captures] = self.scene.captures()
         report, seen = self.moments.look(captures, "2026-01-30T10:00:00Z", float(number))
         events = self.timeline.take(at, seen)
-        lines = {host: LineState("resting", 3.0, 0) for host in captures}
+        lines = {
+            host: LineState("resting", 0, {"ifconfig": 3.0, PROFILER: 34.0}) for host in captures
+        }
         return Now(at, at, number, 10.0, report, self.timeline, events, lines, captures)
 
     def after(self, change: faults.Change) -> Now:
@@ -255,6 +259,8 @@ def test_the_metrics_are_what_a_prometheus_reads(film: Film) -> None:
     events = families["mlxdiag_watch_events"]
     assert events.type == "counter"
     assert {s.labels["kind"]: s.value for s in events.samples} == {"port-down": 1}
+    ages = families["mlxdiag_watch_answer_age_seconds"].samples
+    assert {s.value for s in ages if s.labels["command"] == PROFILER} == {34.0}
     flaps = families["mlxdiag_watch_flaps"].samples
     assert {s.labels["subject"] for s in flaps if s.value} == {f"{HOST} en4"}
 
@@ -350,6 +356,8 @@ def test_every_size_shows_the_worst_links_and_the_last_events(
 
 def test_what_is_not_known_is_not_shown_as_it_was(film: Film) -> None:
     lines = drawn(film, 140, 60, [faults.away(film.scene, "macstudio8").broken])
+    (first,) = [line for line in lines if line.startswith("macstudio1  up")]
+    assert re.search(r"  2 min 3 s ago +2 min 34 s ago  0     2      ok$", first), first
     rows = [line for line in lines if "macstudio8 en" in line]
     assert rows
     assert all("? not known" in line for line in rows)
