@@ -96,9 +96,12 @@ def test_the_profiler_is_asked_each_round_only_where_that_was_asked_for() -> Non
 
 def test_a_round_half_a_period_early_asks_what_is_quick_alone() -> None:
     fake = Fake()
-    rounds(fake, line(fake), 3, every_s=5.0)
+    found = line(fake)
+    rounds(fake, found, 3, every_s=5.0)
     assert [PROFILER in names for _, names in fake.asked] == [True, False, False]
     assert fake.times("neighbours") == [0, 5, 10]
+    rounds(fake, found, 20, every_s=5.0)
+    assert fake.times(PROFILER) == [0, 60]
 
 
 @pytest.mark.parametrize("name", sorted(VERBS))

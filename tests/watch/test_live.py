@@ -212,14 +212,17 @@ def test_once_and_for_end_with_the_verdict(pair: Pair) -> None:
 
 
 def test_a_reader_that_goes_ends_it(pair: Pair) -> None:
-    process = subprocess.Popen(
-        [*pair.argv, "--json-lines"], env=pair.env, cwd=pair.folder, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    pair.change(faults.port_down(pair.scene, (A, 2)).broken)
-    assert process.wait(PATIENCE_S) in (0, 1)
+    argv = [*pair.argv, "--json-lines"]
+    process = subprocess.Popen(argv, env=pair.env, cwd=pair.folder, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        pair.change(faults.port_down(pair.scene, (A, 2)).broken)
+        assert process.wait(PATIENCE_S) in (0, 1)
+    finally:
+        process.kill()
+        process.wait()
     assert pair.sim.wait_gone() == []
 
 
