@@ -196,20 +196,25 @@ def rebooted(found: Scene, host: str) -> Fault:
     )
 
 
+def says(host: str, command: str, stdout: bytes) -> tuple[Change, Change]:
+    """Let a command say something else, and again what it said before."""
+    key = (host, command)
+
+    def edited(cluster: ModelCluster) -> ModelCluster:
+        return replace(cluster, edits={**cluster.edits, key: lambda _: Printed(stdout=stdout)})
+
+    def plain(cluster: ModelCluster) -> ModelCluster:
+        return replace(cluster, edits={k: edit for k, edit in cluster.edits.items() if k != key})
+
+    return with_cluster(edited), with_cluster(plain)
+
+
 def switched(found: Scene, host: str) -> Fault:
     """Turn RDMA off: the switch says so at once, the driver follows with the next restart."""
     del found
-    off = Printed(stdout=b"disabled\n")
-
-    def edited(cluster: ModelCluster) -> ModelCluster:
-        return replace(cluster, edits={**cluster.edits, (host, "rdma_ctl"): lambda _: off})
-
-    def plain(cluster: ModelCluster) -> ModelCluster:
-        edits = {key: edit for key, edit in cluster.edits.items() if key != (host, "rdma_ctl")}
-        return replace(cluster, edits=edits)
-
+    off, on = says(host, "rdma_ctl", b"disabled\n")
     told = (("rdma-switch", host),)
-    return Fault("RDMA switched", (host,), with_cluster(edited), with_cluster(plain), told, told)
+    return Fault("RDMA switched", (host,), off, on, told, told)
 
 
 def cut(found: Scene, host: str) -> Fault:
@@ -221,16 +226,8 @@ def cut(found: Scene, host: str) -> Fault:
 def garbled(found: Scene, host: str) -> Fault:
     """Let ifconfig print what nobody understands: not known is no event."""
     del found
-    torn = Printed(stdout=b"  half a line")
-
-    def edited(cluster: ModelCluster) -> ModelCluster:
-        return replace(cluster, edits={**cluster.edits, (host, "ifconfig"): lambda _: torn})
-
-    def plain(cluster: ModelCluster) -> ModelCluster:
-        edits = {key: edit for key, edit in cluster.edits.items() if key != (host, "ifconfig")}
-        return replace(cluster, edits=edits)
-
-    return Fault("ifconfig garbled", (host,), with_cluster(edited), with_cluster(plain))
+    torn, whole = says(host, "ifconfig", b"  half a line")
+    return Fault("ifconfig garbled", (host,), torn, whole)
 
 
 def every(found: Scene, host: str) -> Iterator[Fault]:
