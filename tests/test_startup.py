@@ -34,7 +34,18 @@ def imported(*words: str) -> set[str]:
     return {name.partition(".")[0] for name in modules(*words)}
 
 
-@pytest.mark.parametrize("words", [("--help",), ("ports", "--help"), ("--version",), ("schema",)])
+HELP = (
+    ("--help",),
+    ("ports", "--help"),
+    ("watch", "--help"),
+    ("history", "--help"),
+    ("--version",),
+    ("schema",),
+    ("schema", "event"),
+)
+
+
+@pytest.mark.parametrize("words", HELP)
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 

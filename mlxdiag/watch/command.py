@@ -80,20 +80,23 @@ def watch(
 ) -> tuple[Ended, Report | None]:
     """Watch until told to end; give how it ended, and the report of the last moment."""
     asked.check()
+    shown: Sink
+    if asked.view:
+        from mlxdiag.watch.view import View  # noqa: PLC0415  # only a terminal needs it
+
+        view = View(style, utc, note)
+        shown, note = view, view.take_note
+    else:
+        shown = Lines(write, asked.json, style)
     store = Store(asked.store or state_file())
     sinks: list[Sink] = [History(store, lambda: days_ago(asked.keep_days), note)]
     if asked.port is not None:
         sinks.append(Scrape(asked.bind, asked.port, note))
     if asked.command is not None:
-        sinks.append(Hook(argv(asked.command)))
+        sinks.append(Hook(argv(asked.command), note, quiet=asked.view))
     if asked.save is not None:
         sinks.append(Latest(inventory, asked.save))
-    if asked.view:
-        from mlxdiag.watch.view import View  # noqa: PLC0415  # only a terminal needs it
-
-        sinks.append(View(style, utc))
-    else:
-        sinks.append(Lines(write, asked.json, style))
+    sinks.append(shown)
     pace = Pace(asked.every_s, max(asked.wiring_s, asked.every_s))
     loop = Loop(inventory, pace, sinks, asked.fanout, asked.once, asked.for_s)
     ended = asyncio.run(loop.run())

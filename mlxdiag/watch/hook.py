@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -27,9 +27,14 @@ WAITING = 1000
 
 @dataclass
 class Hook:
-    """Runs `argv` with the event as JSON on stdin and in MLXDIAG_EVENT; it prints to our stderr."""
+    """Runs `argv` with the event as JSON on stdin and in MLXDIAG_EVENT.
+
+    It prints to our stderr, and nowhere where it is `quiet`: a view is not to be written over.
+    """
 
     argv: Sequence[str]
+    note: Callable[[str], None]
+    quiet: bool = False
     _queue: asyncio.Queue[tuple[str, str]] = field(
         default_factory=lambda: asyncio.Queue(maxsize=WAITING)
     )
@@ -61,7 +66,7 @@ class Hook:
         self._worker.cancel()
         await asyncio.gather(self._worker, return_exceptions=True)
         if left:
-            _note(f"--exec-on-change was not run for {left} events: it takes too long")
+            self.note(f"--exec-on-change was not run for {left} events: it takes too long")
 
     async def _work(self) -> None:
         while True:
@@ -73,25 +78,27 @@ class Hook:
 
     async def _run(self, kind: str, line: str) -> None:
         env = {**os.environ, "MLXDIAG_EVENT": line.strip(), "MLXDIAG_EVENT_KIND": kind}
+        out = asyncio.subprocess.DEVNULL if self.quiet else sys.stderr.fileno()
         try:
             process = await asyncio.create_subprocess_exec(
                 *self.argv,
                 stdin=asyncio.subprocess.PIPE,
-                stdout=sys.stderr.fileno(),
+                stdout=out,
+                stderr=out,
                 env=env,
                 start_new_session=True,
             )
         except OSError as error:
-            _note(f"--exec-on-change: {self.argv[0]}: {error.strerror}")
+            self.note(f"--exec-on-change: {self.argv[0]}: {error.strerror}")
             return
         try:
             await asyncio.wait_for(process.communicate(line.encode()), MOST_S)
         except TimeoutError:
-            _note(f"--exec-on-change: {self.argv[0]} was ended after {MOST_S:.0f} s")
+            self.note(f"--exec-on-change: {self.argv[0]} was ended after {MOST_S:.0f} s")
         finally:
             await _end(process)
         if process.returncode:
-            _note(f"--exec-on-change: {self.argv[0]}: exit status {process.returncode}")
+            self.note(f"--exec-on-change: {self.argv[0]}: exit status {process.returncode}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -103,7 +110,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, number)
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), GRACE_S)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"mlxdiag: {text}\n")

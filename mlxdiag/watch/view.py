@@ -35,6 +35,7 @@ REFRESH_S = 5.0
 """Between two rounds ages are brought up to date so often; drawing costs more than looking."""
 
 EVENTS = 200
+NOTES = 20
 LEAST_EVENTS = 4
 LEAST_ROWS = 4
 HOST = ("host", "state", "for", "answered", "wiring", "lost", "ranks", "memory")
@@ -47,12 +48,17 @@ CELL = 10
 
 @dataclass
 class View:
-    """Draws on the terminal that `console` is, until it is closed. `clock` gives UTC text."""
+    """Draws on the terminal that `console` is, until it is closed. `clock` gives UTC text.
+
+    What is to be noted is drawn as well, the last of it, and given to `note` when the view is gone.
+    """
 
     style: Style
     clock: Callable[[], str]
+    note: Callable[[str], None]
     console: Console | None = None
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    notes: deque[str] = field(default_factory=lambda: deque(maxlen=NOTES))
     count: int = 0
     now: Now | None = None
     _live: Live | None = None
@@ -79,6 +85,12 @@ class View:
             await asyncio.gather(self._ticking, return_exceptions=True)
         if self._live is not None:
             self._live.stop()
+        for note in self.notes:
+            self.note(note)
+
+    def take_note(self, text: str) -> None:
+        """Take note of something that is no event."""
+        self.notes.append(text)
 
     def _begin(self) -> None:
         self.console = self.console or Console(
@@ -106,6 +118,8 @@ class View:
         style = replace(self.style, width=max(40, width))
         title, verdict = self._title(now, style), verdict_line(now.report, style)
         last = Text(verdict, no_wrap=True, overflow="ellipsis")
+        if self.notes:
+            last = Text(style.text(self.notes[-1]), "yellow", no_wrap=True, overflow="ellipsis")
         rows = self._links(now, style)
         least = 4 + min(len(rows), LEAST_ROWS) + 3 + LEAST_EVENTS + 2
         top: list[RenderableType] = [title, Text(""), self._hosts(now, style, all_of_them=True)]

@@ -211,6 +211,20 @@ def test_once_and_for_end_with_the_verdict(pair: Pair) -> None:
     assert (last["kind"], last["ended"]) == ("watch-ended", "complete")
 
 
+def test_the_host_we_stand_on_is_watched_without_ssh(pair: Pair) -> None:
+    listed = f"hosts:\n  - {{name: {A}, connection: local}}\n  - {B}\n"
+    (pair.folder / "lab.yaml").write_text(listed)
+    path = f"{pair.sim.folder}/bin/{A}:{os.environ['PATH']}"
+    env = {**pair.env, "PATH": path, "MLXDIAG_SIM": pair.sim._token}
+    argv = ("watch", "-i", "lab.yaml", "--every", "1s", "--for", "3s", "--save", "l.tar.gz")
+    ran = run(*argv, cwd=pair.folder, env=env)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("PASS: 1 of 1 links")
+    saved = recording.load(pair.folder / "l.tar.gz").hosts[A]
+    assert (saved["access"].argv, saved["ifconfig"].started_s > 0.9) == (("local",), True)
+    assert pair.sim.wait_gone() == []
+
+
 def test_a_reader_that_goes_ends_it(pair: Pair) -> None:
     argv = [*pair.argv, "--json-lines"]
     process = subprocess.Popen(argv, env=pair.env, cwd=pair.folder, stdout=subprocess.PIPE)

@@ -145,6 +145,10 @@ def test_a_host_cannot_break_a_line(film: Film) -> None:
     assert "\x1b" not in tell.words(event, Style())
 
 
+def fail(text: str) -> None:
+    raise AssertionError(text)
+
+
 def test_the_command_gets_the_event_and_no_shell_sees_it(film: Film, tmp_path: Path) -> None:
     out = tmp_path / "out"
     script = tmp_path / "hook.py"
@@ -154,7 +158,9 @@ def test_the_command_gets_the_event_and_no_shell_sees_it(film: Film, tmp_path: P
         "    f.write(json.dumps([sys.argv[1:], json.load(sys.stdin),"
         " json.loads(os.environ['MLXDIAG_EVENT']), os.environ['MLXDIAG_EVENT_KIND']]) + '\\n')\n"
     )
-    sink = Hook(argv(f"{shlex.quote(sys.executable)} {script} 'a b' $(touch {tmp_path}/shell)"))
+    sink = Hook(
+        argv(f"{shlex.quote(sys.executable)} {script} 'a b' $(touch {tmp_path}/shell)"), fail
+    )
     then = film.after(faults.pulled(film.scene, 1).broken)
 
     async def watch() -> None:
@@ -171,13 +177,14 @@ def test_the_command_gets_the_event_and_no_shell_sees_it(film: Film, tmp_path: P
 
 
 def test_a_command_that_hangs_or_fails_is_said_and_ended(
-    film: Film, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hook, "MOST_S", 0.3)
+    notes: list[str] = []
     then = film.after(faults.port_down(film.scene, (HOST, 3)).broken)
 
     async def watch(*words: str) -> None:
-        sink = Hook(words)
+        sink = Hook(words, notes.append)
         await sink.begin()
         await sink.take(then)
         await sink.close("complete")
@@ -185,26 +192,27 @@ def test_a_command_that_hangs_or_fails_is_said_and_ended(
     run(watch("sleep", "60"))
     run(watch("false"))
     run(watch("/no/such/command"))
-    said = capfd.readouterr().err
+    said = "\n".join(notes)
     assert "sleep was ended after" in said
     assert "false: exit status 1" in said
     assert "/no/such/command: No such file" in said
 
 
 def test_events_that_no_command_had_time_for_are_counted(
-    film: Film, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hook, "LAST_S", 0.2)
+    notes: list[str] = []
     then = film.after(faults.pulled(film.scene, 1).broken)
 
     async def watch() -> None:
-        sink = Hook(("sleep", "60"))
+        sink = Hook(("sleep", "60"), notes.append)
         await sink.begin()
         await sink.take(then)
         await sink.close("complete")
 
     run(watch())
-    assert "not run for 2 events" in capfd.readouterr().err
+    assert ["not run for 2 events" in note for note in notes] == [True]
 
 
 @pytest.mark.parametrize("text", ["", "'", "   "])
@@ -325,9 +333,12 @@ def test_trouble_with_the_history_is_said_once_and_the_watch_goes_on(
     assert "h.sqlite" in notes[0]
 
 
-def drawn(film: Film, width: int, height: int, changes: list[faults.Change]) -> list[str]:
+def drawn(
+    film: Film, width: int, height: int, changes: list[faults.Change], notes: tuple[str, ...] = ()
+) -> list[str]:
     """Draw the last of these moments; give the lines."""
-    view = View(Style(), lambda: CLOCK)
+    view = View(Style(), lambda: CLOCK, lambda _: None)
+    view.notes.extend(notes)
     nows = [film.now(), *(film.after(change) for change in changes)]
     for now in nows:
         view.events.extendleft(now.events)
@@ -363,6 +374,17 @@ def test_what_is_not_known_is_not_shown_as_it_was(film: Film) -> None:
     assert all("? not known" in line for line in rows)
     (host,) = [line for line in lines if line.startswith("macstudio8  refused")]
     assert host.split()[-2:] == ["?", "?"]
+
+
+def test_what_is_noted_is_not_lost_behind_the_view(film: Film) -> None:
+    notes = ("metrics at ...", "the history is not written any more: \x1b[2J")
+    lines = drawn(film, 80, 24, [], notes)
+    assert lines[-1] == "the history is not written any more: \\x1b[2J"
+    said: list[str] = []
+    view = View(Style(), lambda: CLOCK, said.append)
+    view.take_note("metrics at ...")
+    asyncio.run(view.close("complete"))
+    assert said == ["metrics at ..."]
 
 
 def test_a_topic_is_told_apart_by_what_and_subject() -> None:
