@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Console
+from rich.console import Console, Group
 
 from mlxdiag import recording
 from mlxdiag.capture import Captures
@@ -345,7 +345,7 @@ def drawn(
         view.count += len(now.events)
     console = Console(width=width, height=height, color_system=None, legacy_windows=False)
     with console.capture() as captured:
-        console.print(view.page(nows[-1], width, height))
+        console.print(Group(*view.page(nows[-1], width, height)))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
