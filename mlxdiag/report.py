@@ -15,6 +15,7 @@ from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
 from mlxdiag.recording import Ended, Recording
+from mlxdiag.silence import silenced
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
@@ -199,7 +200,7 @@ def build(
         ended=recording.ended,
         cluster=seen,
         links=links,
-        findings=tuple(f for f in findings if wanted(f)),
+        findings=silenced((f for f in findings if wanted(f)), recording.inventory.silence),
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
@@ -225,7 +226,7 @@ def _preflight(
     probes = _judged(recording)
     pairs = _paired(probes, ground.site.cluster.topology.hosts)
     able, findings = judge(ground, probes, asked, recording.inventory.expect, pairs)
-    shown = tuple(f for f in findings if wanted(f))
+    shown = silenced((f for f in findings if wanted(f)), recording.inventory.silence)
     grave = [level for level, weight in LEVELS.items() if weight >= LEVELS[fail_on]]
     return Report(
         command="preflight",

@@ -63,6 +63,11 @@ class HostSurvey:
     hostname: Hostname | Gap
     services: Services | Gap
 
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Every fact that is missing, in the order of the fields."""
+        return tuple(value for value in vars(self).values() if isinstance(value, Gap))
+
 
 def read(facts: HostFacts) -> HostSurvey:
     """Parse what a host said; nothing is raised, every failure becomes a Gap."""

@@ -100,6 +100,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks.hostfile",
         "checks.probes",
         "checks.whole",
+        "explained.words",
         "finding",
         "recommend",
     },
@@ -127,6 +128,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
     },
     "checks.address": {"checks.subject", "cluster", "readings"},
+    "checks.answers": {
+        "capture",
+        "cluster",
+        "errors",
+        "finding",
+        "readings",
+    },
     "checks.cabling": {
         "checks.subject",
         "cluster",
@@ -190,6 +198,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "cli.check",
         "cli.demo",
+        "cli.explain",
         "cli.hostfile",
         "cli.options",
         "cli.ports",
@@ -204,6 +213,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.style",
     },
     "cli.check": {
+        "catalogue",
         "checks.whole",
         "cli.options",
         "cli.stages",
@@ -212,6 +222,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "survey",
     },
     "cli.demo": {"cli.options", "cli.stages", "recording"},
+    "cli.explain": {
+        "catalogue",
+        "checks",
+        "cli.stages",
+        "explained.words",
+    },
     "cli.hostfile": {
         "checks.access",
         "checks.hostfile",
@@ -251,6 +267,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.stages": {
         "advice",
         "capture",
+        "catalogue",
         "checks",
         "cli.options",
         "errors",
@@ -273,10 +290,66 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.style",
         "report",
     },
-    "checks.whole": {"checks", "checks.power", "finding"},
+    "checks.whole": {
+        "checks",
+        "checks.answers",
+        "checks.power",
+        "finding",
+    },
     "cluster": {"capture", "inventory", "ports", "readings", "survey", "topology"},
     "ending": {"recording"},
     "errors": set(),
+    "explained": {
+        "explained.access",
+        "explained.backend",
+        "explained.cabling",
+        "explained.entry",
+        "explained.hostfile",
+        "explained.network",
+        "explained.power",
+        "explained.probes",
+        "explained.rdma",
+        "explained.versions",
+    },
+    "explained.access": {
+        "explained.entry",
+    },
+    "explained.backend": {
+        "explained.access",
+        "explained.entry",
+    },
+    "explained.cabling": {
+        "explained.access",
+        "explained.entry",
+    },
+    "explained.entry": set(),
+    "explained.hostfile": {
+        "explained.access",
+        "explained.entry",
+    },
+    "explained.network": {
+        "explained.access",
+        "explained.entry",
+    },
+    "explained.power": {
+        "explained.entry",
+    },
+    "explained.probes": {
+        "explained.entry",
+    },
+    "explained.rdma": {
+        "explained.access",
+        "explained.entry",
+    },
+    "explained.versions": {
+        "explained.access",
+        "explained.entry",
+    },
+    "explained.words": {
+        "explained",
+        "explained.entry",
+        "finding",
+    },
     "facts": {"capture"} | FACTS,
     "facts.ibv_devices": PARSER,
     "facts.ibv_devinfo": PARSER,
@@ -541,6 +614,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
     },
     "render.advised": {"advice", "hostlist", "report", "unlock"},
+    "render.areas": {
+        "finding",
+        "render.fold",
+        "render.layout",
+        "render.style",
+        "report",
+        "silence",
+    },
     "render.backends": {
         "recommend",
         "render.layout",
@@ -581,6 +662,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
     },
     "render.html": {
+        "explained",
+        "explained.entry",
         "finding",
         "render.advised",
         "render.cells",
@@ -601,6 +684,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "render.json": {
         "advice",
+        "explained.words",
         "finding",
         "ladder",
         "measured",
@@ -716,6 +800,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hostlist",
         "ladder",
         "readings",
+        "render.areas",
         "render.backends",
         "render.cells",
         "render.fold",
@@ -723,8 +808,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.pairs",
         "render.preflight",
         "render.probes",
-        "render.rows",
         "render.recommend",
+        "render.rows",
         "render.short",
         "render.style",
         "report",
@@ -751,8 +836,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "recommend",
         "recording",
+        "silence",
     },
     "ringsearch": {"alarm"},
+    "silence": {
+        "finding",
+        "inventory",
+    },
     "subset": {"alarm"},
     "topology": {"ports", "readings", "ringsearch"},
     "transport": {"capture", "inventory"},
@@ -800,6 +890,7 @@ FENCES: dict[str, set[str]] = {
     "rich": {
         "probe.watch",
         "progress",
+        "render.areas",
         "render.backends",
         "render.layout",
         "render.pairs",

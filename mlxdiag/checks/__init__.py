@@ -103,7 +103,7 @@ def _ask(
 
 def _silence(gap: MissingFact, found: Found) -> Finding | None:
     """Trace a missing fact to its host: it was not reached, or a command of it did not answer."""
-    ids = ["access-reachable", "access-answers"]
+    ids = ["access-reachable", "access-answers", "access-further-answers"]
     if gap.source == "mlx_runtime":
         ids[1:] = ["versions-mlx-present", "access-answers"]
     for id_ in ids:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mlxdiag import checks
-from mlxdiag.checks import power
+from mlxdiag.checks import answers, power
 from mlxdiag.finding import Check
 
-FURTHER: dict[str, tuple[Check[Any], ...]] = {"power": power.CHECKS}
+FURTHER: dict[str, tuple[Check[Any], ...]] = {
+    "access": answers.CHECKS,
+    "power": power.CHECKS,
+}
 """What `ports` does not ask, by area."""
 
 AREAS: dict[str, tuple[Check[Any], ...]] = {

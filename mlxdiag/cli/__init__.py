@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import check, demo, hostfile, ports, preflight, probe, recommend, schema
+from mlxdiag.cli import check, demo, explain, hostfile, ports, preflight, probe, recommend, schema
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
@@ -47,6 +47,7 @@ app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=EPILOG)(explain.explain)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command()(schema.schema)

@@ -33,6 +33,7 @@ from mlxdiag.cli.stages import (
     replayed,
     reported,
     wanted_by,
+    write,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def check(
     level: Annotated[
         Depth, typer.Option("--level", help="quick leaves out what may take over a second.")
     ] = Depth.standard,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List the checks and ask nobody; -f json for programs.")
+    ] = False,
     replay: ReplayOption = None,
     save: SaveOption = None,
     format: FormatOption = Format.table,  # noqa: A002
@@ -65,9 +69,12 @@ def check(
     no_color: NoColorOption = False,
 ) -> None:
     """Ask every check about every host: what `ports` asks, and all else that is known to fail."""
-    from mlxdiag import facts, survey  # noqa: PLC0415
+    from mlxdiag import catalogue, facts, survey  # noqa: PLC0415
     from mlxdiag.checks import whole  # noqa: PLC0415
 
+    if listed:
+        write(catalogue.listing() if format is Format.json else catalogue.lines())
+        return
     names = {name for each in whole.CHECKS for name in (each.id, each.area)}
     wanted = wanted_by(only, skip, check_names() | names)
     check_output(output)

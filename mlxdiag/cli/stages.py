@@ -44,11 +44,23 @@ def inventory_of(path: Path | None, hosts: str | None) -> Inventory:
 
     if path is not None and hosts is not None:
         raise typer.BadParameter("give --inventory or --hosts, not both")
-    return (
-        inventory.from_hosts(hosts)
-        if hosts is not None
-        else inventory.load(path or DEFAULT_INVENTORY)
-    )
+    if hosts is not None:
+        return inventory.from_hosts(hosts)
+    found = inventory.load(path or DEFAULT_INVENTORY)
+    for number, wish in enumerate(found.silence):
+        _check_silence(f"{found.source}: silence[{number}].id", wish.id)
+    return found
+
+
+def _check_silence(where: str, id_: str) -> None:
+    """Refuse to silence what is no check: nobody would notice that it is not silenced."""
+    from mlxdiag.catalogue import ALL  # noqa: PLC0415
+
+    ids = [check.id for check in ALL]
+    if id_ not in ids:
+        near = get_close_matches(id_, ids, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise MlxdiagError(f"{where}: no check is called {id_!r}{hint}")
 
 
 def replayed(

@@ -10,11 +10,11 @@ DOCS = "https://ml-explore.github.io/mlx/build/html/usage/distributed.html"
 ENTRIES: dict[str, Explained] = {
     "access-reachable": Explained(
         detect="One ssh connection with keys alone, host keys checked, nobody asked for anything;"
-        " the way it failed (name, refusal, route, time, host key, key of the user) is the finding.",
+        " the way it failed (name, refusal, route, time, host key, user's key) is the finding.",
         steps=(
             "Run `ssh -v HOST true` from this machine: it must end without a question.",
             "No key there yet: `ssh-copy-id USER@HOST`.",
-            "Key of the host unknown: `ssh HOST true` once, after you have compared its fingerprint.",
+            "Key of the host unknown: `ssh HOST true` once, and compare its fingerprint.",
             "Key of the host changed: find out why before `ssh-keygen -R HOST`.",
             "Refused: turn on Remote Login in System Settings > General > Sharing.",
         ),
@@ -30,6 +30,19 @@ ENTRIES: dict[str, Explained] = {
         steps=(
             "Run the command that the finding names by hand: `ssh HOST COMMAND`.",
             "Not understood: save what it said with `mlxdiag ports --save DIR` and report it.",
+        ),
+        risk="None: it only looks.",
+        survives_reboot=None,
+        place="host",
+        versions="all",
+        sources=("follows from what was asked",),
+    ),
+    "access-further-answers": Explained(
+        detect="As access-answers, for the commands that only `mlxdiag check` asks.",
+        steps=(
+            "Run the command that the finding names by hand: `ssh HOST COMMAND`.",
+            "An older recording, or one of another command: record again with"
+            " `mlxdiag check --save DIR`.",
         ),
         risk="None: it only looks.",
         survives_reboot=None,

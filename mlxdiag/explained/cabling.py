@@ -87,7 +87,7 @@ ENTRIES: dict[str, Explained] = {
         detect="`current_speed_key` of both ends in `system_profiler SPThunderboltDataType -json`.",
         steps=(
             "Re-seat both ends.",
-            "Still 40 Gb/s: use a cable that is certified for Thunderbolt 5, at most 1 m if passive.",
+            "Still 40 Gb/s: use a certified Thunderbolt 5 cable, at most 1 m if passive.",
             "Still: try the cable on a link that runs at 80 Gb/s, to tell cable from port.",
         ),
         risk=_CUT,

@@ -8,7 +8,8 @@ from mlxdiag.explained.entry import Explained
 _ADDRESS = (
     "Choose a /30 that no host routes yet, such as 10.219.N.0/30, one for each cable.",
     "Find the service of the interface: `networksetup -listnetworkserviceorder`.",
-    "On one end `networksetup -setmanual SERVICE 10.219.N.1 255.255.255.252`, on the other 10.219.N.2.",
+    "On one end `networksetup -setmanual SERVICE 10.219.N.1 255.255.255.252`, on the other"
+    " 10.219.N.2.",
     "Without a service, until the next restart: `sudo ifconfig enX inet 10.219.N.1 netmask"
     " 255.255.255.252`.",
 )
@@ -28,12 +29,12 @@ ENTRIES: dict[str, Explained] = {
         sources=(TN,),
     ),
     "network-bridge": Explained(
-        detect="`member:` lines of every bridge in `ifconfig -a`. Sources conflict: MLX and Apple ask"
-        " for the bridge to be off, two reports ran RDMA with it on. The GID decides, so this warns.",
+        detect="`member:` lines of every bridge in `ifconfig -a`. Sources conflict: MLX and Apple"
+        " want the bridge off, two reports ran RDMA with it on. The GID decides, so this warns.",
         steps=(
             "Take the port out until the next restart: `sudo ifconfig bridge0 deletem enX`.",
             *_ADDRESS,
-            "For good: System Settings > Network > ... > Manage Virtual Interfaces, remove the bridge.",
+            "For good: System Settings > Network > ... > Manage Virtual Interfaces, remove it.",
         ),
         risk="`ifconfig bridge0 destroy` made USB network adapters vanish once: take single ports"
         " out instead. What talks over the bridge's own address loses it.",

@@ -79,7 +79,7 @@ ENTRIES: dict[str, Explained] = {
         detect="Bandwidth at sizes from 16 MiB on, of two launches or more.",
         steps=(
             "`mlxdiag probe --pairwise` names the link that is slow.",
-            "All links alike: look at macOS (26.3 for large frames) and at the speed of the cables.",
+            "All links alike: look at macOS (26.3 for large frames) and at the cables' speed.",
         ),
         risk=_LOOK,
         survives_reboot=None,

@@ -35,7 +35,7 @@ ENTRIES: dict[str, Explained] = {
         detect="`rdma_ctl status` says the word enabled.",
         steps=(
             "Shut the Mac down.",
-            "Hold the power button until the options appear, choose Options > Utilities > Terminal.",
+            "Hold the power button until options appear: Options > Utilities > Terminal.",
             "`rdma_ctl enable`.",
             "Restart, and run `mlxdiag ports` again.",
         ),

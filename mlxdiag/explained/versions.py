@@ -15,7 +15,7 @@ _UPDATE = (
 _RESTART = "The host restarts; names of interfaces and self-assigned addresses may change."
 _PIN = (
     "Choose one version and write it down: `expect: mlx:` in the inventory.",
-    "On each host, with the interpreter that the report names: `PYTHON -m pip install mlx==VERSION`.",
+    "On each host, with the interpreter of the report: `PYTHON -m pip install mlx==VERSION`.",
     "mlx-metal comes with it; check both with `PYTHON -m pip list`.",
 )
 _LAUNCH = "A server that runs keeps the old version until it is started again."

@@ -66,6 +66,7 @@ def document(report: Report) -> Object:
         "links": [_link(state) for state in report.links],
         "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
+        "explanations": _explanations(report),
         "probes": [_probe(probe) for probe in report.probes],
         "pairs": [_pairs(matrix) for matrix in report.pairs],
         "preflight": _preflight(report),
@@ -198,6 +199,16 @@ def _finding(report: Report, finding: Finding) -> Object:
         "docs": finding.check.docs,
         "blocked_by": cause.key if cause else None,
     }
+
+
+def _explanations(report: Report) -> Object:
+    """Give what is said at length of each check that is a cause, by its id."""
+    ids = sorted({cause.id for cause in report.causes})
+    if not ids:
+        return {}
+    from mlxdiag.explained.words import said  # noqa: PLC0415  # a report in which all passes does without
+
+    return {id_: said(id_) for id_ in ids}
 
 
 def _evidence(evidence: Evidence | None) -> Object | None:

@@ -68,6 +68,13 @@ def render(report: Report, style: Style) -> str:
         parts += _findings(report, style) if report.causes else []
         parts += [Text(""), _verdict(report, style)]
         return _printed(parts, style)
+    if report.command == "check":
+        from mlxdiag.render.areas import areas  # noqa: PLC0415  # `ports` does without
+
+        parts += areas(report, style)
+        if not style.verbose:
+            parts += [*_findings(report, style), *backends(report, style)]
+            return _printed([*parts, Text(""), _verdict(report, style)], style)
     if report.file is not None:
         parts += [*_findings(report, style), *_file(report.file, style)]
         return _printed([*parts, Text(""), _verdict(report, style)], style)

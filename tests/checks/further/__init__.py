@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.checks.further import power
+from tests.checks.further import answers, power
 
-AREAS: tuple[ModuleType, ...] = (power,)
+AREAS: tuple[ModuleType, ...] = (answers, power)
