@@ -36,6 +36,15 @@ def set_command(cluster: Cluster, end: End) -> str:
     return f"{create}{setting}"
 
 
+def keep_command(cluster: Cluster, end: End) -> str | None:
+    """Write the command that stores the address that the port has now in its network service."""
+    held = [IPv4Interface(text) for text in end.port.ipv4]
+    if not held:
+        return None
+    service, create = _service(cluster, end)
+    return f"{create}sudo networksetup -setmanual {service} {held[0].ip} {held[0].netmask}"
+
+
 def toggle_command(cluster: Cluster, end: End) -> str | None:
     """Write the command that switches the port's service off and on and sets its address again."""
     held = [IPv4Interface(text) for text in end.port.ipv4]

@@ -17,14 +17,17 @@ COMMAND = Command("plutil_sharing", ("plutil", "-extract", "NAT.Enabled", "raw",
 _NO_FILE = "Code=260"
 """NSFileReadNoSuchFileError: Internet Sharing was never set up on this Mac."""
 
+_FORBIDDEN = ("Code=257", "Permission denied", "Operation not permitted")
+"""NSFileReadNoPermissionError, and the same in other words."""
+
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """Internet Sharing as it is set."""
+    """Internet Sharing as it is set; None where only root may read it."""
 
-    enabled: bool
+    enabled: bool | None
 
 
 def parse(out: bytes) -> Sharing:
@@ -40,4 +43,6 @@ def parse_failure(out: bytes, err: bytes) -> Sharing:
     said = (out + b"\n" + err).decode("utf-8", "replace")
     if ABSENT in said or _NO_FILE in said:
         return Sharing(enabled=False)
+    if any(word in said for word in _FORBIDDEN):
+        return Sharing(enabled=None)
     raise ParseError(said.strip()[:200] or "plutil failed without a word")
