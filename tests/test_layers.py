@@ -32,7 +32,20 @@ FACTS = {
 }
 PARSER = {"capture", "errors"}
 
-SURVEY = {f"facts.{command}" for command in ("pmset",)}
+SURVEY = {
+    f"facts.{command}"
+    for command in (
+        "exo_daemon",
+        "hostname",
+        "netstat_inet",
+        "nvram_rdma",
+        "plutil_bridges",
+        "plutil_sharing",
+        "pmset",
+        "socketfilterfw",
+        "system_profiler_network",
+    )
+}
 """Commands that only `mlxdiag check` asks."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -135,6 +148,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
+    "checks.bridging": {"cluster", "finding", "readings", "topology"},
     "checks.cabling": {
         "checks.subject",
         "cluster",
@@ -144,9 +158,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
+    "checks.enough": {"cluster", "finding", "readings"},
+    "checks.firewall": {"cluster", "facts.socketfilterfw", "finding", "readings"},
     "checks.gid": {"checks.address", "checks.subject", "cluster", "finding", "readings"},
     "checks.gate": {"finding", "readings"},
+    "checks.gidmatch": {
+        "checks.gid",
+        "checks.rdma",
+        "checks.subject",
+        "cluster",
+        "finding",
+        "readings",
+    },
     "checks.hardware": {"checks.subject", "cluster", "errors", "finding", "ports", "readings"},
+    "checks.identity": {"cluster", "facts.ifconfig", "finding", "readings", "routes"},
     "checks.network": {
         "checks.address",
         "checks.subject",
@@ -185,6 +210,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "readings",
     },
+    "checks.routing": {
+        "checks.subject",
+        "cluster",
+        "facts.netstat_inet",
+        "finding",
+        "readings",
+        "routes",
+    },
     "checks.speed": {
         "finding",
         "inventory",
@@ -193,7 +226,25 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.surroundings",
         "probe.thresholds",
     },
+    "checks.standing": {
+        "checks.address",
+        "checks.subject",
+        "cluster",
+        "facts.plutil_sharing",
+        "facts.system_profiler_network",
+        "finding",
+        "readings",
+    },
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
+    "checks.subnets": {
+        "checks.address",
+        "cluster",
+        "facts.netstat_inet",
+        "finding",
+        "ports",
+        "readings",
+        "routes",
+    },
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
         "cli.check",
@@ -293,7 +344,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.whole": {
         "checks",
         "checks.answers",
+        "checks.bridging",
+        "checks.enough",
+        "checks.firewall",
+        "checks.gidmatch",
+        "checks.identity",
         "checks.power",
+        "checks.routing",
+        "checks.standing",
+        "checks.subnets",
         "finding",
     },
     "cluster": {"capture", "inventory", "ports", "readings", "survey", "topology"},
@@ -302,13 +361,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explained": {
         "explained.access",
         "explained.backend",
+        "explained.bridges",
         "explained.cabling",
         "explained.entry",
+        "explained.further",
         "explained.hostfile",
+        "explained.hosts",
         "explained.network",
         "explained.power",
         "explained.probes",
         "explained.rdma",
+        "explained.routes",
         "explained.versions",
     },
     "explained.access": {
@@ -318,15 +381,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.bridges": {"explained.access", "explained.entry"},
     "explained.cabling": {
         "explained.access",
         "explained.entry",
     },
     "explained.entry": set(),
+    "explained.further": {"explained.access", "explained.entry"},
     "explained.hostfile": {
         "explained.access",
         "explained.entry",
     },
+    "explained.hosts": {"explained.access", "explained.entry"},
     "explained.network": {
         "explained.access",
         "explained.entry",
@@ -341,6 +407,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.routes": {"explained.access", "explained.entry"},
     "explained.versions": {
         "explained.access",
         "explained.entry",
@@ -351,16 +418,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
     },
     "facts": {"capture"} | FACTS,
+    "facts.exo_daemon": PARSER,
+    "facts.hostname": PARSER,
     "facts.ibv_devices": PARSER,
     "facts.ibv_devinfo": PARSER,
     "facts.ifconfig": PARSER,
     "facts.mlx_runtime": PARSER,
+    "facts.netstat_inet": PARSER,
     "facts.networksetup_hardwareports": PARSER,
     "facts.networksetup_serviceorder": PARSER,
+    "facts.nvram_rdma": PARSER,
+    "facts.plutil_bridges": PARSER,
+    "facts.plutil_sharing": PARSER,
     "facts.pmset": PARSER,
     "facts.rdma_ctl": PARSER,
+    "facts.socketfilterfw": PARSER,
     "facts.sw_vers": PARSER,
     "facts.sysctl": PARSER,
+    "facts.system_profiler_network": PARSER,
     "facts.system_profiler_thunderbolt": PARSER,
     "fanout": {
         "capture",
@@ -839,6 +914,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "silence",
     },
     "ringsearch": {"alarm"},
+    "routes": {"facts.netstat_inet"},
     "silence": {
         "finding",
         "inventory",

@@ -13,7 +13,7 @@ COMMAND = Command(
     "plutil_bridges",
     ("plutil", "-extract", "VirtualNetworkInterfaces.Bridge", "json", "-o", "-", FILE),
 )
-ABSENT = "No value at that key path"
+_NO_KEY = "No value at that key path"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def parse(out: bytes) -> StoredBridges:
 def parse_failure(out: bytes, err: bytes) -> StoredBridges:
     """Read a non-zero exit: the key is absent on a Mac whose last bridge was deleted."""
     said = (out + b"\n" + err).decode("utf-8", "replace")
-    if ABSENT not in said:
+    if _NO_KEY not in said:
         raise ParseError(said.strip()[:200] or "plutil failed without a word")
     return StoredBridges(())
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
-from mlxdiag.facts.plutil_bridges import ABSENT
 
 FILE = "/Library/Preferences/SystemConfiguration/com.apple.nat.plist"
 COMMAND = Command("plutil_sharing", ("plutil", "-extract", "NAT.Enabled", "raw", "-o", "-", FILE))
 
+_NO_KEY = "No value at that key path"
 _NO_FILE = "Code=260"
 """NSFileReadNoSuchFileError: Internet Sharing was never set up on this Mac."""
 
@@ -41,7 +41,7 @@ def parse(out: bytes) -> Sharing:
 def parse_failure(out: bytes, err: bytes) -> Sharing:
     """Read a non-zero exit: without the file or the key it is off."""
     said = (out + b"\n" + err).decode("utf-8", "replace")
-    if ABSENT in said or _NO_FILE in said:
+    if _NO_KEY in said or _NO_FILE in said:
         return Sharing(enabled=False)
     if any(word in said for word in _FORBIDDEN):
         return Sharing(enabled=None)
