@@ -26,7 +26,7 @@ tables = st.lists(
 
 def by(table: Routes, address: str) -> str | None:
     route = way(table, IPv4Address(address))
-    return route and route.interface
+    return route.interface if route else None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ FILE = "/Library/Preferences/SystemConfiguration/com.apple.nat.plist"
 COMMAND = Command("plutil_sharing", ("plutil", "-extract", "NAT.Enabled", "raw", "-o", "-", FILE))
 
 _NO_KEY = "No value at that key path"
-_NO_FILE = "Code=260"
+_NO_FILE = ("Code=260", "does not exist", "No such file")
 """NSFileReadNoSuchFileError: Internet Sharing was never set up on this Mac."""
 
 _FORBIDDEN = ("Code=257", "Permission denied", "Operation not permitted")
@@ -41,8 +41,8 @@ def parse(out: bytes) -> Sharing:
 def parse_failure(out: bytes, err: bytes) -> Sharing:
     """Read a non-zero exit: without the file or the key it is off."""
     said = (out + b"\n" + err).decode("utf-8", "replace")
-    if _NO_KEY in said or _NO_FILE in said:
-        return Sharing(enabled=False)
     if any(word in said for word in _FORBIDDEN):
         return Sharing(enabled=None)
+    if any(word in said for word in (_NO_KEY, *_NO_FILE)):
+        return Sharing(enabled=False)
     raise ParseError(said.strip()[:200] or "plutil failed without a word")

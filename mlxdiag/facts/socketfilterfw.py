@@ -9,7 +9,8 @@ from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 
 TOOL = "/usr/libexec/ApplicationFirewall/socketfilterfw"
-COMMAND = Command("socketfilterfw", (TOOL, "--getglobalstate"))
+COMMAND = Command("socketfilterfw", ("socketfilterfw", "--getglobalstate"))
+"""Found by the folder that the transport adds to PATH."""
 
 _STATE = re.compile(r"Firewall is .*\(State = ([012])\)", re.ASCII)
 
