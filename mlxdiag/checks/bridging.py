@@ -26,7 +26,6 @@ from mlxdiag.topology import Link
     fix=Fix(
         FixKind.RUN,
         "pull one cable of the loop, then take its ports out of the bridges",
-        "sudo ifconfig bridge0 deletem enX",
     ),
 )
 def bridge_loop(cluster: Cluster, _: Cluster) -> Evidence | None:
@@ -57,7 +56,7 @@ def _top(above: dict[tuple[str, str], tuple[str, str]], one: tuple[str, str]) ->
     per="link",
     severity=Severity.WARNING,
     confidence=Confidence.INFERRED,
-    fix=Fix(FixKind.RUN, "set both ends alike", "sudo networksetup -setMTU enX 1500"),
+    fix=Fix(FixKind.RUN, "set both ends alike with networksetup -setMTU"),
     needs=("network-interface-active",),
 )
 def mtu(cluster: Cluster, link: Link) -> Evidence | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 from mlxdiag.cluster import Cluster
 from mlxdiag.facts.socketfilterfw import TOOL
 from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, check
-from mlxdiag.readings import HostFacts, need
+from mlxdiag.readings import HostFacts, known, need
 
 BLOCK_ALL = 2
 
@@ -19,7 +21,6 @@ BLOCK_ALL = 2
     fix=Fix(
         FixKind.RUN,
         "allow the interpreter that runs MLX, or turn the firewall off on a network of your own",
-        f"sudo {TOOL} --add PYTHON --unblockapp PYTHON",
     ),
 )
 def firewall(cluster: Cluster, host: HostFacts) -> Evidence | None:
@@ -28,12 +29,19 @@ def firewall(cluster: Cluster, host: HostFacts) -> Evidence | None:
     if state == 0:
         return None
     if state == BLOCK_ALL:
-        fix = Fix(
-            FixKind.RUN, "let it block less than everything", f"sudo {TOOL} --setblockall off"
-        )
+        text = "let it block less than everything"
+        fix = Fix(FixKind.RUN, text, f"sudo {TOOL} --setblockall off")
         seen = "on, and blocks every incoming connection"
         return Evidence("socketfilterfw", seen, "off", fix, severity=Severity.ERROR)
-    return Evidence("socketfilterfw", "on; whether Python is allowed is not known", "off")
+    runtime = known(host.mlx_runtime)
+    command = _allow(runtime.executable) if runtime and runtime.executable else None
+    fix = Fix(FixKind.RUN, firewall.fix.text, command)
+    return Evidence("socketfilterfw", "on; whether Python is allowed is not known", "off", fix)
+
+
+def _allow(executable: str) -> str:
+    python = shlex.quote(executable)
+    return f"sudo {TOOL} --add {python} --unblockapp {python}"
 
 
 CHECKS = (firewall,)

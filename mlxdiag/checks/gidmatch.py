@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxdiag.checks import address
 from mlxdiag.checks.gid import JACCL_GID_INDEX, NEEDS
 from mlxdiag.checks.rdma import switch_on
 from mlxdiag.checks.subject import End, rdma_host, rdma_link
@@ -74,7 +75,10 @@ def current_address(cluster: Cluster, end: End) -> Evidence | None:
         raise SkipCheck("no IPv4-mapped GID at index 1, or no address")
     if used[0] in held:
         return None
-    return Evidence("ibv_devinfo", f"GID[1] ::ffff:{used[0]}", f"::ffff:{held[0]}")
+    fix = Fix(
+        current_address.fix.kind, current_address.fix.text, address.toggle_command(cluster, end)
+    )
+    return Evidence("ibv_devinfo", f"GID[1] ::ffff:{used[0]}", f"::ffff:{held[0]}", fix)
 
 
 RDMA = (stored_switch,)

@@ -139,7 +139,7 @@ def _doubled(found: Mapping[str, Iterable[K]]) -> Mapping[K, list[str]]:
     per="cluster",
     severity=Severity.WARNING,
     confidence=Confidence.INFERRED,
-    fix=Fix(FixKind.RUN, "rename one of them", "sudo scutil --set LocalHostName NAME"),
+    fix=Fix(FixKind.SETTINGS, "System Settings > General > Sharing: rename one of them"),
     needs=("network-distinct-machines",),
 )
 def hostname_unique(cluster: Cluster, _: Cluster) -> Evidence | None:

@@ -32,11 +32,7 @@ def exo(cluster: Cluster, host: HostFacts) -> Evidence | None:
     named = [each.name for each in services if each.name.startswith(EXO_SERVICE) and each.enabled]
     if not named:
         return None
-    fix = Fix(
-        FixKind.RUN,
-        "leave EXO's network location if nothing needs it",
-        "sudo networksetup -switchtolocation Automatic",
-    )
+    fix = Fix(FixKind.RUN, "leave EXO's network location at the machine, if nothing needs it")
     return Evidence("networksetup_serviceorder", ", ".join(named), "no service of EXO", fix)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from mlxdiag.capture import Outcome
 from mlxdiag.finding import Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.recording import Recording
+from mlxdiag.repair import undo
 from mlxdiag.report import Report
 from tests.checks.further.network import FAILING, routed, surveyed
 from tests.checks.recorded import altered, causes, expecting, of, printing, saying
@@ -221,3 +223,54 @@ def test_an_address_that_is_not_there_fails_ring_as_well() -> None:
     report = checked(expecting(made, Expect(backend="ring")))
     assert of(report, "network-own-address", HOST).severity is Severity.ERROR
     assert report.exit_code == 1
+
+
+def test_addresses_that_are_alike_on_every_mac_are_nobodys() -> None:
+    """Those of tunnels, of Internet Sharing's bridge and self-assigned ones never meet."""
+    made = clean()
+    more = (
+        b"utun4: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1380\n"
+        b"\tinet 10.8.0.2 --> 10.8.0.1 netmask 0xffffffff\n"
+        b"bridge100: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500\n"
+        b"\tinet 192.168.2.1 netmask 0xffffff00 broadcast 192.168.2.255\n"
+        b"en7: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500\n"
+        b"\tinet 169.254.4.4 netmask 0xffff0000 broadcast 169.254.255.255\n"
+    )
+    for name in (HOST, "macstudio3"):
+        made = printing(made, name, "ifconfig", made.hosts[name]["ifconfig"].stdout + more)
+    assert of(checked(made), "network-address-unique").status is Status.PASS
+
+
+def test_a_proposed_address_keeps_clear_of_what_is_routed() -> None:
+    """Both ends of a cable have no address; a VPN of another host takes 10/8 and 172.16/12."""
+    bare = frozenset({("macstudio1", 2), (HOST, 2)})
+    made = surveyed(replace(CASES["clean-mesh-4"](), no_ipv4=bare))
+    proposed = of(checked(made), "network-ipv4", f"{HOST} en3").fix
+    assert proposed is not None
+    assert " 10.219." in (proposed.command or "")
+    rows = b"10 link#33 UCS utun4\n172.16/12 link#33 UCS utun4\n224.0.0/4"
+    made = altered(made, "macstudio4", "netstat_inet", b"224.0.0/4", rows)
+    proposed = of(checked(made), "network-ipv4", f"{HOST} en3").fix
+    assert proposed is not None
+    assert " 192.168." in (proposed.command or "")
+
+
+@pytest.mark.parametrize("id_", sorted(FAILING))
+def test_a_command_of_a_fix_can_be_run_as_it_stands(id_: str) -> None:
+    """`mlxdiag fix --script` writes it into a script; a word to be replaced would run there."""
+    for finding in checked(FAILING[id_]()).findings:
+        if finding.status is Status.FAIL and finding.fix and finding.fix.command:
+            words = r"\b(enX|NAME|PYTHON|SERVICE|IP|MASK|HOST|PEER)\b"
+            assert not re.search(words, finding.fix.command)
+
+
+def test_a_route_and_a_firewall_are_taken_back() -> None:
+    route = of(checked(FAILING["network-route"]()), "network-route", f"{HOST} en3").fix
+    assert route is not None
+    assert route.command == "sudo route -n add -host 10.219.1.1 -interface en3"
+    assert undo.of(route.command, None) == "sudo route -n delete -host 10.219.1.1"
+    exo = of(checked(FAILING["network-exo"]()), "network-exo", HOST).fix
+    assert exo is not None
+    assert undo.of(exo.command, None) == (
+        "sudo launchctl bootstrap system /Library/LaunchDaemons/io.exo.networksetup.plist"
+    )
