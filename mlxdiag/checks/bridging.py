@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mlxdiag.cluster import Cluster
 from mlxdiag.finding import (
     Confidence,
@@ -11,43 +13,50 @@ from mlxdiag.finding import (
     Severity,
     SkipCheck,
     check,
-    link_subject,
 )
 from mlxdiag.readings import HostFacts, need
 from mlxdiag.topology import Link
 
+Bridge = tuple[str, str]
+"""A host and the name of one of its bridges."""
+
 
 @check(
     "network-bridge-loop",
-    title="bridged ports form no loop",
-    per="cluster",
+    title="the cable is in no loop of bridged ports",
+    per="link",
     severity=Severity.WARNING,
     confidence=Confidence.SEVERAL,
-    fix=Fix(
-        FixKind.RUN,
-        "pull one cable of the loop, then take its ports out of the bridges",
-    ),
+    fix=Fix(FixKind.REPLUG, "pull this cable until its ports are in no bridge"),
+    needs=("network-bridge",),
 )
-def bridge_loop(cluster: Cluster, _: Cluster) -> Evidence | None:
+def bridge_loop(cluster: Cluster, link: Link) -> Evidence | None:
     """Bridges know no loops: broadcasts multiply until LAN, Wi-Fi and Macs stand still."""
-    above: dict[tuple[str, str], tuple[str, str]] = {}
-    for link in cluster.topology.links:
-        ends = [(end.host, need(end.bridge)) for end in link.ends]
-        one, other = (_top(above, (host, name)) if name else None for host, name in ends)
-        if one is None or other is None:
-            continue
-        if one == other:
-            seen = f"the cable {link_subject(link).label} closes a loop of bridged ports"
-            return Evidence("ifconfig", seen, "no loop, or none of its ports in a bridge")
-        above[one] = other
-    return None
+    ends = _bridges(link)
+    if ends is None:
+        return None
+    others = [pair for o in cluster.topology.links if o is not link and (pair := _bridges(o))]
+    if not _joined(*ends, others):
+        return None
+    seen = " and ".join(f"{host} {name}" for host, name in ends)
+    return Evidence("ifconfig", f"{seen} are joined by other cables as well", "no loop of bridges")
 
 
-def _top(above: dict[tuple[str, str], tuple[str, str]], one: tuple[str, str]) -> tuple[str, str]:
-    """Give what stands for all bridges that this one is joined to."""
-    while one in above:
-        one = above[one]
-    return one
+def _bridges(link: Link) -> tuple[Bridge, Bridge] | None:
+    """Give the bridges that a cable joins; None where an end is in none."""
+    one, other = (need(end.bridge) for end in link.ends)
+    return ((link.a.host, one), (link.b.host, other)) if one and other else None
+
+
+def _joined(one: Bridge, other: Bridge, pairs: Collection[tuple[Bridge, Bridge]]) -> bool:
+    reached, fresh = {one}, [one]
+    while fresh:
+        here = fresh.pop()
+        for pair in pairs:
+            if here in pair and not reached.issuperset(pair):
+                fresh += set(pair) - reached
+                reached.update(pair)
+    return other in reached
 
 
 @check(

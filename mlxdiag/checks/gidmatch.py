@@ -23,7 +23,10 @@ from mlxdiag.readings import HostFacts, need
 def stored_switch(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """The switch lives in NVRAM; a reset of NVRAM takes it along, and nobody notices until then."""
     rdma_host(cluster, host.host.name)
-    if need(cluster.survey(host.host.name).nvram_rdma).enabled:
+    enabled = need(cluster.survey(host.host.name).nvram_rdma).enabled
+    if enabled is None:
+        raise SkipCheck("only root may read it; by hand: sudo nvram rdma-enable")
+    if enabled:
         return None
     fix = switch_on(host)
     return Evidence("nvram_rdma", "rdma-enable is absent or 0", "rdma-enable 1", fix)

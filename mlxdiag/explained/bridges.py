@@ -28,8 +28,8 @@ ENTRIES: dict[str, Explained] = {
         ),
     ),
     "network-bridge-loop": Explained(
-        detect="The cables whose two ends are members of a bridge, as a graph of bridges: one that"
-        " joins what is joined already closes a loop. Two cables between two Macs are one, too.",
+        detect="Cables whose two ends are members of a bridge, and whose bridges other such"
+        " cables join as well. Two cables between two Macs are a loop, too.",
         steps=(
             "The network is down already: pull one Thunderbolt cable of the loop.",
             "On each host take the cabled ports out: `sudo ifconfig bridge0 deletem enX`.",

@@ -35,7 +35,8 @@ ENTRIES: dict[str, Explained] = {
         ),
     ),
     "rdma-stored-switch": Explained(
-        detect="`nvram rdma-enable` is absent or 0 while `rdma_ctl status` says enabled.",
+        detect="`nvram rdma-enable` is absent or 0 while `rdma_ctl status` says enabled."
+        " Where only root may read it the check is skipped.",
         steps=(
             "Before the next restart is due, switch RDMA on again.",
             "macOS 26: shut down, hold the power button, Options > Utilities > Terminal,"

@@ -23,12 +23,18 @@ _WORDS = {
     "": False,
 }
 
+_FORBIDDEN = ("not permitted", "privilege violation")
+"""What IOKit says of variables that are root's."""
+
 
 @dataclass(frozen=True)
 class NvramRdma:
-    """Whether it is on; a variable that is absent is a switch that was never set."""
+    """Whether it is on; a variable that is absent is a switch that was never set.
 
-    enabled: bool
+    None where only root may read it.
+    """
+
+    enabled: bool | None
 
 
 def parse(out: bytes) -> NvramRdma:
@@ -43,6 +49,8 @@ def parse_failure(out: bytes, err: bytes) -> NvramRdma:
     """Read a non-zero exit: the variable was not found."""
     del out
     said = err.decode("utf-8", "replace").strip()
+    if any(word in said for word in _FORBIDDEN):
+        return NvramRdma(enabled=None)
     if "'rdma-enable'" in said and "not found" in said:
         return NvramRdma(enabled=False)
     raise ParseError(said[:200] or "nvram failed without a word")

@@ -95,6 +95,11 @@ def test_what_only_root_may_read_is_skipped_with_the_line_to_run() -> None:
     assert finding.status is Status.SKIP
     assert "sudo defaults read /Library/Preferences/SystemConfiguration/" in finding.reason
     assert report.exit_code == 0
+    capture = clean().hosts[HOST]["nvram_rdma"]
+    said = b"nvram: Error getting variable - 'rdma-enable': (iokit/common) not permitted\n"
+    refused = replace(capture, exit_status=1, stdout=b"", stderr=said)
+    finding = of(checked(saying(clean(), HOST, "nvram_rdma", refused)), "rdma-stored-switch", HOST)
+    assert (finding.status, "sudo nvram rdma-enable" in finding.reason) == (Status.SKIP, True)
 
 
 def test_a_bridge_that_comes_back_after_the_restart() -> None:
@@ -145,15 +150,20 @@ def test_a_loop_is_a_circle_of_bridges(
     hosts: tuple[str, ...],
     loops: bool,
 ) -> None:
-    finding = of(checked(bridged(cables, *hosts)), "network-bridge-loop")
-    assert finding.status is (Status.FAIL if loops else Status.PASS)
+    report = checked(bridged(cables, *hosts))
+    wanted = len(cables) if loops else 0
+    assert len(failed(report, "network-bridge-loop")) == wanted
 
 
 def test_the_stock_mesh_is_a_storm() -> None:
-    finding = of(checked(surveyed(CASES["stock-bridge"]())), "network-bridge-loop")
+    report = checked(surveyed(CASES["stock-bridge"]()))
+    label = "macstudio2 en4 - macstudio3 en4"
+    finding = of(report, "network-bridge-loop", label)
+    assert len(failed(report, finding.id)) == 6
+    assert finding.root.id == "network-bridge"
     assert finding.evidence is not None
     assert finding.evidence.observed == (
-        "the cable macstudio2 en4 - macstudio3 en4 closes a loop of bridged ports"
+        "macstudio2 bridge0 and macstudio3 bridge0 are joined by other cables as well"
     )
 
 
@@ -274,3 +284,38 @@ def test_a_route_and_a_firewall_are_taken_back() -> None:
     assert undo.of(exo.command, None) == (
         "sudo launchctl bootstrap system /Library/LaunchDaemons/io.exo.networksetup.plist"
     )
+
+
+def test_an_address_of_two_thunderbolt_bridges_is_doubled() -> None:
+    made = clean()
+    more = (
+        b"bridge0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500\n"
+        b"\tinet 10.99.0.1 netmask 0xffffff00 broadcast 10.99.0.255\n"
+    )
+    for name in (HOST, "macstudio3"):
+        made = printing(made, name, "ifconfig", made.hosts[name]["ifconfig"].stdout + more)
+    finding = of(checked(made), "network-address-unique")
+    assert finding.evidence is not None
+    assert finding.evidence.observed == "10.99.0.1 on macstudio2 bridge0 and macstudio3 bridge0"
+
+
+def test_self_assigned_addresses_are_no_overlap() -> None:
+    report = checked(surveyed(CASES["link-local-ipv4"]()))
+    assert failed(report, "network-cables-apart") == []
+    assert failed(report, "network-lan-overlap") == []
+
+
+def test_a_default_route_without_a_router_is_none() -> None:
+    report = checked(routed("default link#9 UCSIg en3 !")())
+    assert failed(report, "network-default-route") == []
+
+
+def test_a_usb_uplink_matters_beside_a_bridge_alone() -> None:
+    old, new = b"Hardware Port: Ethernet\n", b"Hardware Port: USB 10/100/1G/2.5G LAN\n"
+    made = altered(clean(), HOST, "networksetup_hardwareports", old, new)
+    assert failed(checked(made), "network-usb-uplink") == []
+    made = FAILING["network-usb-uplink"]()
+    default = b"default            192.168.86.1       UGScg                 en0"
+    for other in (default.replace(b"UGScg ", b"UGScIg"), default.replace(b"en0", b"en1")):
+        again = altered(made, HOST, "netstat_inet", default, other)
+        assert failed(checked(again), "network-usb-uplink") == []

@@ -85,8 +85,9 @@ def test_no_variable_is_a_switch_that_was_never_set() -> None:
     said = b"nvram: Error getting variable - 'rdma-enable': (iokit/common) data was not found\n"
     assert nvram_rdma.parse_failure(b"", said).enabled is False
     refused = b"nvram: Error getting variable - 'rdma-enable': (iokit/common) not permitted\n"
+    assert nvram_rdma.parse_failure(b"", refused).enabled is None
     with pytest.raises(ParseError):
-        nvram_rdma.parse_failure(b"", refused)
+        nvram_rdma.parse_failure(b"", b"nvram: (iokit/common) no device\n")
 
 
 def test_a_name_is_told_by_its_first_part() -> None:

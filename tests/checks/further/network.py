@@ -12,8 +12,8 @@ from mlxdiag.facts.exo_daemon import FILE as EXO
 from mlxdiag.recording import Recording
 from tests.checks.recorded import altered, ended, printing, recording_of
 from tests.checks.surveyed import HOST, clean
-from tests.model import CASES, ModelCluster
-from tests.model.cases import changed
+from tests.model import CASES, Cable, ModelCluster
+from tests.model.cases import changed, studios
 
 PORT = f"{HOST} en3"
 PORTS = (PORT, f"{HOST} en4", f"{HOST} en5")
@@ -51,11 +51,10 @@ def one_machine() -> Recording:
 
 
 def looped() -> Recording:
-    """Leave the ports of three Macs that are cabled in a triangle in their bridges."""
-    cluster = CASES["clean-mesh-4"]()
-    for name in ("macstudio1", "macstudio2", "macstudio3"):
-        cluster = changed(cluster, name, bridged=(2, 3))
-    return surveyed(cluster)
+    """Join two Macs by two cables between their bridges; Thunderbolt 4, so RDMA is no question."""
+    macs = tuple(replace(mac, model="Mac14,13", bridged=(1, 2, 3, 4)) for mac in studios(2))
+    cables = (Cable(("macstudio1", 3), (HOST, 3)), Cable(("macstudio1", 4), (HOST, 4)))
+    return surveyed(ModelCluster("looped", macs, cables, backend="ring"))
 
 
 def usb_uplink() -> Recording:
@@ -132,11 +131,11 @@ UNKNOWN = {
     "network-usb-uplink": unanswered("netstat_inet"),
     "network-firewall": unanswered("socketfilterfw"),
 }
-ABOUT = {
+ABOUT: dict[str, str | tuple[str, ...]] = {
     "network-distinct-machines": "cluster",
     "network-address-unique": "cluster",
     "network-hostname-unique": "cluster",
-    "network-bridge-loop": "cluster",
+    "network-bridge-loop": ("macstudio1 en4 - macstudio2 en4", "macstudio1 en5 - macstudio2 en5"),
     "network-bridge-stored": PORT,
     "network-mtu": LINKS[0],
     "network-default-route": PORT,
@@ -144,13 +143,14 @@ ABOUT = {
     "network-address-persistent": PORT,
 }
 UNSURE = {
+    "network-bridge-loop": (*LINKS, "macstudio2 en5 - macstudio4 en4"),
     "network-bridge-stored": PORTS,
     "network-mtu": (*LINKS, "macstudio2 en5 - macstudio4 en4"),
     "network-default-route": PORTS,
     "network-route": PORTS,
     "network-address-persistent": PORTS,
 }
-BESIDE = {"network-bridge-loop": {"network-bridge"}}
+BESIDE = {"network-bridge-loop": {"hardware-thunderbolt5"}}
 OF_PORTS = (
     "network-distinct-machines",
     "network-own-address",
