@@ -319,3 +319,16 @@ def test_a_usb_uplink_matters_beside_a_bridge_alone() -> None:
     for other in (default.replace(b"UGScg ", b"UGScIg"), default.replace(b"en0", b"en1")):
         again = altered(made, HOST, "netstat_inet", default, other)
         assert failed(checked(again), "network-usb-uplink") == []
+
+
+@pytest.mark.parametrize(
+    ("network", "taken"),
+    [("192.168.0.16/28", True), ("192.168.0.128/25", False), ("192.168.1", False)],
+)
+def test_auto_setup_takes_a_subnet_for_each_cable(
+    network: str,
+    taken: bool,
+) -> None:
+    """Six cables are numbered 192.168.0.0/30 to 192.168.0.20/30."""
+    report = checked(routed(f"{network} link#6 UCS en0 !")())
+    assert failed(report, "network-autosetup-range") == ([HOST] if taken else [])
