@@ -124,7 +124,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bundle.redact": {
         "bundle.pseudonyms",
         "errors",
+        "facts.hostname",
+        "facts.system_profiler_network",
         "inventory",
+        "readings",
         "recording",
         "report",
     },

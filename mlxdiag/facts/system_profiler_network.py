@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlxdiag.capture import Command
@@ -16,6 +17,7 @@ COMMAND = Command(
 )
 
 MANUAL = "Manual"
+_DHCP_DOMAIN = "dhcp_domain_name"
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Services:
-    """In the order printed; several may sit on one interface."""
+    """In the order printed; several may sit on one interface.
+
+    `domains` are the domain names that DHCP and the user gave, which nothing here but a bundle
+    cares about: they say whose network it is.
+    """
 
     services: tuple[Service, ...]
+    domains: tuple[str, ...] = ()
 
     def on(self, interface: str) -> tuple[Service, ...]:
         """List the services of an interface."""
@@ -47,7 +54,8 @@ def parse(out: bytes) -> Services:
     rows = said.get("SPNetworkDataType") if isinstance(said, dict) else None
     if not isinstance(rows, list):
         raise ParseError(f"no SPNetworkDataType in {out[:80]!r}")
-    return Services(tuple(map(_service, rows)))
+    services = tuple(map(_service, rows))
+    return Services(services, tuple(dict.fromkeys(name for row in rows for name in _domains(row))))
 
 
 def _service(row: object) -> Service:
@@ -57,6 +65,15 @@ def _service(row: object) -> Service:
     method = ipv4.get("ConfigMethod") if isinstance(ipv4, dict) else None
     name, interface = _text(row["_name"]), _text(row.get("interface"))
     return Service(name or "", interface, _text(method))
+
+
+def _domains(row: Mapping[str, object]) -> Iterator[str]:
+    for table, key in (("DNS", "DomainName"), ("DNS", "SearchDomains"), ("dhcp", _DHCP_DOMAIN)):
+        keys = row.get(table)
+        said = keys.get(key) if isinstance(keys, dict) else None
+        for each in said if isinstance(said, list) else [said]:
+            if name := _text(each):
+                yield name
 
 
 def _text(value: object) -> str | None:

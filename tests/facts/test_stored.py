@@ -25,7 +25,13 @@ NO_KEY = (
 NETWORK = json.dumps(
     {
         "SPNetworkDataType": [
-            {"_name": "Cable 1", "interface": "en3", "IPv4": {"ConfigMethod": "Manual"}},
+            {
+                "_name": "Cable 1",
+                "interface": "en3",
+                "IPv4": {"ConfigMethod": "Manual"},
+                "DNS": {"DomainName": "lab.example.org", "SearchDomains": ["lab.example.org"]},
+                "dhcp": {"dhcp_domain_name": "home.example.org"},
+            },
             {"_name": "Cable 1 old", "interface": "en3", "IPv4": {"ConfigMethod": "DHCP"}},
             {"_name": "Tunnel", "type": "VPN"},
         ]
@@ -99,6 +105,7 @@ def test_services_say_how_they_get_an_address() -> None:
     assert [s.method for s in services.on("en3")] == ["Manual", "DHCP"]
     assert [s.interface for s in services.services] == ["en3", "en3", None]
     assert services.services[2].method is None
+    assert services.domains == ("lab.example.org", "home.example.org")
 
 
 @pytest.mark.parametrize(
