@@ -455,6 +455,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "backends",
         "backends.backend",
         "probe.errnos",
+        "probe.latecomer",
         "probe.linkrate",
         "probe.plan",
         "probe.said",
@@ -490,6 +491,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
         "probe.said",
     },
+    "probe.latecomer": {"probe.plan", "probe.said", "probe.surroundings"},
     "probe.linkrate": set(),
     "probe.said": set(),
     "probe.spelt": {"hostfile", "inventory", "probe.plan"},
@@ -805,6 +807,7 @@ FENCES: dict[str, set[str]] = {
     },
     "ctypes": {"probe.kernel"},
     "datetime": {"live", "probe.launch", "render.prometheus"},
+    "fcntl": {"probe.attempts"},
     "os": {"cli", "files", "preflight.handover", "probe.attempts", "probe.kernel"},
     "pathlib": {
         "cli",
@@ -835,7 +838,15 @@ FENCES: dict[str, set[str]] = {
     },
     "tempfile": {"preflight.handover", "transport.ssh"},
     "threading": {"alarm", "cli", "probe.kernel"},
-    "time": {"fanout", "live", "preflight.command", "probe.kernel", "probe.launch", "probe.watch"},
+    "time": {
+        "fanout",
+        "live",
+        "preflight.command",
+        "probe.attempts",
+        "probe.kernel",
+        "probe.launch",
+        "probe.watch",
+    },
 }
 """Package -> modules that may import it. Of the standard library, what is not here is free."""
 
