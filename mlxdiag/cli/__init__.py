@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import demo, hostfile, ports, preflight, probe, recommend, schema
+from mlxdiag.cli import demo, hostfile, ports, preflight, probe, recommend, schema, streams
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
@@ -59,6 +59,7 @@ def main() -> None:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
+        streams.check()
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
         app()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -166,8 +167,8 @@ class _Voice:
             self._rest.clear()
         self._rest += rest
         if len(self._rest) > LONGEST_NOISE and self._prefix not in self._rest[:LONGEST_NOISE]:
-            self.noise(bytes(self._rest))
-            self._rest.clear()
+            self.noise(bytes(self._rest[: -len(self._prefix)]))
+            del self._rest[: -len(self._prefix)]  # what is left may be the beginning of ours
 
     def _hear_line(self, line: bytes) -> None:
         noise, ours, said = line.partition(self._prefix)
@@ -175,12 +176,13 @@ class _Voice:
             self.noise(noise + b"\n")
         if not ours:
             return
-        try:
-            event = json.loads(said)
-        except ValueError:
-            event = {"ev": "fail", "kind": "torn", "text": TORN, "phase": self.members[0].phase}
-            self.noise(said + b"\n")
-        self.take(event)
+        crc, _, text = said.partition(b" ")
+        if crc == b"%08x" % zlib.crc32(text):
+            self.take(json.loads(text))
+            return
+        self.noise(said + b"\n")
+        phase = self.members[0].phase
+        self.take({"ev": "fail", "kind": "torn", "text": TORN, "phase": phase})
 
     def take(self, event: Event) -> None:
         (member,) = self.members

@@ -3,7 +3,8 @@
 The text of this file travels over stdin and is never a file on the host. The supervisor imports no
 mlx: it relays the rank's lines, and ends the rank when its stdin closes or its lease runs out,
 because a rank inside `init` holds the GIL and cannot look after itself. Every line to stdout is
-`<nonce> <JSON>`; the rank's events pass through the supervisor, so lines are never torn.
+`<nonce> <crc32> <JSON>`: a shell's leftovers may write to it too. The rank's events pass through
+the supervisor, so its own lines are never torn.
 
 Where mpirun starts the ranks there is a third part: on the first host the supervisor starts mpirun
 instead of a rank, and mpirun starts supervisors on all hosts. Those find this text and the job in
@@ -113,7 +114,8 @@ class Mouth:
 
     def say(self, line: bytes) -> None:
         """Write one line, or give up for good when nobody takes it for as long as a lease."""
-        data = (self.frame(line) if self.framed else self.prefix + line) + b"\n"
+        plain = b"%s%08x %s" % (self.prefix, zlib.crc32(line), line)
+        data = (self.frame(line) if self.framed else plain) + b"\n"
         while data and not self.unheard:
             _, ready, _ = select.select([], [1], [], self.patience_s)
             try:
@@ -738,6 +740,7 @@ def in_ready(rank: Rank, go: int) -> None:
     Somebody may still be at the start or importing, so this may last as long as both.
     """
     need(rank)
+    agree(rank)
     rank.enter("ready", longer_s=rank.deadline("spawn") + rank.deadline("import"))
     if not os.read(go, 1):
         os._exit(3)  # the supervisor has gone
@@ -748,6 +751,18 @@ def need(rank: Rank) -> None:
     backend = rank.job["mlx_backend"]
     if not mx.distributed.is_available(backend):
         rank.fail("unavailable", f"this mlx has no {backend}")
+
+
+def agree(rank: Rank) -> None:
+    """Fail where what mlx will read is not the plan: it would wait in init, and all with it."""
+    job = rank.job
+    number = job["env"].get("MLX_RANK", str(job["rank"]))
+    if number != str(job["rank"]):
+        rank.fail("group", f"MLX_RANK is {number}, planned {job['rank']}")
+    for name, text in job["files"].items():
+        count = len(json.loads(text))
+        if count != job["size"]:
+            rank.fail("group", f"{name} is of {count} ranks, planned {job['size']}")
 
 
 def in_init(rank: Rank) -> Any:

@@ -62,6 +62,6 @@ def notes(plan: Plan, run: GangRun) -> tuple[str, ...]:
         (own, late), (least, _), *_ = ranked
         if least >= 2 * own + LATE_US:
             who = f"rank {late} ({plan.ranks[late].host.name}) comes late to every collective"
-            waits = f"the others wait {least:.4g} us or more (p50 at {size} B), it {own:.4g} us"
-            found.append((least / own, f"{who}: {waits}"))
+            ms = f"{least / 1000:.3g} ms or more (p50 at {size} B), it {own / 1000:.2g} ms"
+            found.append((least / own, f"{who}: the others wait {ms}"))
     return tuple(text for _, text in sorted(found)[-1:])

@@ -121,20 +121,6 @@ def test_unchecked_is_not_called_right() -> None:
     assert [row["wrong"] for probe in told["probes"] for row in probe["rows"]] == [None] * 6
 
 
-@pytest.mark.usefixtures("world")
-def test_stdin_may_be_closed() -> None:
-    ran = subprocess.run(
-        ["/bin/sh", "-c", f'exec {sys.executable} -m mlxdiag "$@" <&-', "sh", "probe", *SHORT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.endswith("PASS: ring ok\n")
-
-
 def test_a_dry_run_starts_nothing(world: World) -> None:
     ran = start("probe", *SHORT, "--dry-run")
     assert (ran.returncode, ran.stderr) == (0, "")

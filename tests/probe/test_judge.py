@@ -130,6 +130,24 @@ def test_a_rank_that_never_spoke() -> None:
     assert blame.evidence == "the process ended sh: 1: exec: /no/python: not found"
 
 
+def test_who_had_not_yet_spoken_is_not_to_blame_for_another_ones_error() -> None:
+    """Its host is slow to start; the run ended before its time was over."""
+    silent = log(1, up_to="nothing")
+    dead = log(0, ended(signal=9), up_to="import")
+    blame = blamed(ran([dead, silent], "failed"))
+    assert (blame.ranks, blame.text) == ((0,), "was ended by signal 9 in import")
+    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3)), silent], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), "did not start")
+    assert blame.evidence == "no word of the kernel"
+
+
+def test_somebody_else_in_a_ranks_place_is_not_who_noticed() -> None:
+    said = failed("who answers as rank 2 is of another run: it sent [7]", kind="identity", peer=2)
+    blame = blamed(ran([log(0, said, ended(status=3)), log(1, said), log(2)], "failed"))
+    assert (blame.ranks, blame.text) == ((2,), "is not who answers in its place")
+    assert "of another run" in blame.evidence
+
+
 @pytest.mark.parametrize("echo", [RING_ECHO, "Socket 3 was closed by the peer"])
 def test_an_echo_is_not_a_cause(echo: str) -> None:
     run = ran(
@@ -236,6 +254,17 @@ def test_all_stopped_is_nobody_in_particular() -> None:
 def test_a_rank_in_an_earlier_phase() -> None:
     blame = late(log(0, up_to="init"), log(1, up_to="import"), phase="init", overdue=(0,))
     assert (blame.ranks, blame.text) == ((1,), "still in import when the others had passed it")
+
+
+def test_who_is_late_before_init_is_late_by_himself() -> None:
+    """No rank waits for another there, and there are no heartbeats to compare."""
+    both = [log(n, {"ev": "mlx", "at": 9.0 * n}, up_to="import") for n in range(2)]
+    blame = late(*both, phase="import", overdue=(0,))
+    assert (blame.ranks, blame.text) == ((0, 1), "did not come out of import in time")
+    ready: Event = {"ev": "phase", "phase": "ready", "at": 2.0}
+    both = [log(n, ready, up_to="import") for n in range(2)]
+    blame = late(*both, phase="ready", overdue=(0,))
+    assert (blame.ranks, blame.text) == ((0,), "did not come out of ready in time")
 
 
 def test_all_in_init_is_nobody_in_particular() -> None:
