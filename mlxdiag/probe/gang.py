@@ -38,6 +38,12 @@ PIDS = {"pid": "began", "supervisor": "supervisor_began", "parent": "parent_bega
 
 A process of which ps said nothing had gone before it was asked."""
 
+PS_WORDS = 8
+"""pid, stat, the five words of a start, and the command."""
+
+OURS = "mlxdiag-kernel"
+"""A word in the command of every supervisor and rank."""
+
 LONGEST_NOISE = 1 << 16
 """Bytes without an end of line, after which what is not ours is not kept any longer."""
 
@@ -416,16 +422,24 @@ class _Gang:
         said: list[bytes] = []
         ended = asyncio.Event()
         ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
-        line = f"exec ps -o pid=,stat=,lstart= -p {','.join(map(str, pids))}"
+        line = f"exec ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
         talk = await self.talker_for(host).talk(host, line, ears)
         try:
             await asyncio.wait_for(ended.wait(), 10)
         finally:
             await talk.close()
-        found = (row.split(maxsplit=2) for row in b"".join(said).decode().splitlines())
-        rows = [row for row in found if len(row) == 3 and row[0].isdecimal()]
-        return [
-            pid
-            for pid, stat, began in rows
-            if pids.get(int(pid)) == began.strip() and not stat.startswith("Z")
-        ]
+        rows = (row.split(maxsplit=7) for row in b"".join(said).decode().splitlines())
+        return [row[0] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)]
+
+
+def _is_ours(row: Sequence[str], pids: Mapping[int, str]) -> bool:
+    """Know a process again: by its start, or by its command where the host's clock was set.
+
+    Linux counts the start back from its clock, so a process that was there before may have another.
+    """
+    pid, stat, *began, command = row
+    if not pid.isdecimal() or stat.startswith("Z"):
+        return False
+    if int(pid) not in pids:
+        return False
+    return pids[int(pid)].split() == began or OURS in command

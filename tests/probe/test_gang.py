@@ -11,6 +11,7 @@ import pytest
 
 from mlxdiag.probe import gang
 from mlxdiag.probe.judge import Blame, Probe
+from mlxdiag.probe.said import Event
 from tests.probe.world import (
     NO_RANKS,
     World,
@@ -135,3 +136,31 @@ def test_a_lease_that_runs_out_ends_a_rank(world: World, monkeypatch: pytest.Mon
     assert {why for why, _, _ in exits(probe.run.logs)} <= {"lease", "exited", "asked"}
     assert ("lease", None, signal.SIGTERM) in exits(probe.run.logs)
     assert world.left() == []
+
+
+@pytest.mark.parametrize("clock_was_set", [False, True])
+def test_a_rank_that_stays_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, clock_was_set: bool
+) -> None:
+    """Stopped, and without the system call that ends it with its supervisor, as on macOS."""
+    stays = ("    end_with_supervisor()\n    rank = ", "    rank = ")
+    monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, stays))
+    monkeypatch.setattr(gang, "END_S", 1.0)
+    pids: list[int] = []
+
+    def on_event(rank: int, event: Event) -> None:
+        if rank != 1:
+            return
+        if event["ev"] == "spawn" and clock_was_set:
+            event["began"] = event["supervisor_began"] = "Thu Jan  1 00:00:00 1970"
+        if event["ev"] == "spawn":
+            pids[:] = event["pid"], event["supervisor"]
+        if event["ev"] == "beat":
+            send(signal.SIGSTOP)(pids[0])
+            send(signal.SIGKILL)(pids[1])
+
+    probe = launched(replace(long_plan(2), lease_s=1.5), on_event)
+    send(signal.SIGKILL)(pids[0])
+    assert probe.run.left == (f"rank 1 on localhost: still there as pid {pids[0]}",)
+    assert probe.blame is not None
+    assert probe.blame.ranks == (1,)
