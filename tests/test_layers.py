@@ -444,6 +444,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
         "readings",
     },
+    "probe.complete": {"probe.plan", "probe.said"},
     "probe.errnos": set(),
     "probe.gang": {
         "inventory",
@@ -456,6 +457,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.judge": {
         "backends",
         "backends.backend",
+        "probe.complete",
         "probe.errnos",
         "probe.latecomer",
         "probe.linkrate",

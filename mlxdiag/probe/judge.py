@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Word
-from mlxdiag.probe import latecomer, linkrate
+from mlxdiag.probe import complete, latecomer, linkrate
 from mlxdiag.probe.errnos import named
 from mlxdiag.probe.linkrate import Case, Rate
 from mlxdiag.probe.plan import ELEMENT_BYTES, Plan
@@ -143,8 +143,8 @@ def _blame(plan: Plan, run: GangRun) -> Blame | None:
     if run.end == "deadline":
         return _at_deadline(plan, run)
     if run.end == "done":
-        missing = tuple(log.rank for log in run.logs if log.last("done") is None)
-        return Blame(missing, "ended without a result") if missing else None
+        lacks = complete.lacking(plan, run)
+        return Blame(*lacks) if lacks else None
     return _first_failure(plan, run)
 
 
@@ -171,7 +171,7 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
     if lost := [log for log in silent if log.lost]:
         return _unstarted(lost)
     own = [error for log in run.logs if (error := _own_error(plan, log))]
-    alarmed = [e for e in own if (e.log.last("exit") or {}).get("signal") == ALARM]
+    alarmed = [e for e in own if _alarmed(e.log)]
     if own and len(alarmed) == len(own):
         return _at_deadline(plan, run)
     if own:
@@ -179,6 +179,14 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
     if silent:
         return _unstarted(silent)
     return _mute(run) or _early(run) or _echoes(plan, run)
+
+
+def _alarmed(log: RankLog) -> bool:
+    """Whether its own alarm ended it: that comes after its deadline, somebody's signal before."""
+    ended, entered = log.last("exit") or {}, log.last("phase")
+    if ended.get("signal") != ALARM:
+        return False
+    return entered is None or bool(ended["at"] - entered["at"] >= entered["deadline_s"])
 
 
 def _early(run: GangRun) -> Blame | None:

@@ -118,6 +118,7 @@ def stale_ranks(plan: Plan) -> Iterator[None]:
             one.communicate()
 
 
+COUNT = '    dtype = getattr(mx, job["dtype"])\n    count = max(1, size // dtype.size)'
 LOOP = "    for _ in range(iterations):\n"
 """Where the kernel times."""
 JOIN = "    start = time.perf_counter()\n    group"
@@ -155,11 +156,14 @@ FAULTS: Mapping[str, Fault] = {
         python=("while read -r line; do :; done; exit 0",), deadlines_s={"spawn": 2.0}
     ),
     "a shell that ends": Fault(python=("echo no room >&2; exit 0",)),
+    "a kernel cut short": Fault(python=(f'head -c 5000 | {sys.executable} "$@"; exit 0',)),
+    "too few open files": Fault(python=("ulimit -n 8",)),
     "no mlx": Fault(python=('export PYTHONPATH="$0.empty"',)),
     "killed before init": Fault(on_event=signalled("import", signal.SIGKILL)),
     "killed when ready": Fault(on_event=signalled("ready", signal.SIGKILL)),
     "killed in init": Fault(on_event=signalled("init", signal.SIGKILL)),
     "killed in a collective": Fault(on_event=signalled("beat", signal.SIGKILL)),
+    "another's alarm": Fault(on_event=signalled("beat", signal.SIGALRM)),
     "supervisor killed": Fault(on_event=to_supervisor(signal.SIGKILL)),
     "segmentation fault in import": Fault(
         changes=in_import("ME == 1 and os.kill(os.getpid(), signal.SIGSEGV)")
@@ -189,6 +193,7 @@ FAULTS: Mapping[str, Fault] = {
     "skips a collective": Fault(
         changes=((LOOP, LOOP.replace("iterations", "iterations - (ME == 1)")),)
     ),
+    "more data than planned": Fault(changes=((COUNT, f"{COUNT} * (1 + (ME == 1))"),)),
     # Wrong data.
     "one flipped element": Fault(changes=((CHECK, FLIP),)),
     # Another plan than that of the others.

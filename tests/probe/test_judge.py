@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from mlxdiag.checks.probes import findings
@@ -33,8 +36,8 @@ def blamed(run: GangRun) -> Blame:
     return probe.blame
 
 
-def rows(*logs: RankLog, op: str = "all_sum") -> tuple[Row, ...]:
-    probe = judge(plan(len(logs), op=op), ran(logs))
+def rows(*logs: RankLog, **settings: Any) -> tuple[Row, ...]:  # noqa: ANN401
+    probe = judge(plan(len(logs), **settings), ran(logs))
     assert probe.passed
     return probe.rows
 
@@ -70,20 +73,50 @@ def test_quantiles_are_nearest_rank() -> None:
 def test_bandwidths_of_1024_bytes_in_1024_ns(
     count: int, op: str, algbw: float, busbw: float
 ) -> None:
-    (row,) = rows(*(healthy(n, [1024], size=1024) for n in range(count)), op=op)
+    ranks = (healthy(n, [1024], size=1024) for n in range(count))
+    (row,) = rows(*ranks, op=op, sizes=(1024,))
     assert row.algbw_gb_per_s == pytest.approx(algbw)
     assert row.busbw_gb_per_s == pytest.approx(busbw)
 
 
-def test_a_size_that_one_rank_did_not_report_has_no_row() -> None:
+def test_a_size_that_was_not_planned_has_no_row() -> None:
     both = (samples(size=4), samples(size=8))
-    found = rows(log(0, *both, *done()), log(1, both[0], *done()))
+    found = rows(log(0, *both, *done()), log(1, both[0], *done()), check=False)
     assert [row.size for row in found] == [4]
 
 
 def test_wrong_is_not_known_where_one_rank_did_not_check() -> None:
-    (row,) = rows(healthy(0), log(1, samples(), *done()))
+    (row,) = rows(healthy(0), log(1, samples(), *done()), check=False)
     assert row.wrong is None
+
+
+TOLD = (checked(), samples(), *done())
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (TOLD[1:], "was done without having checked anything"),
+        ((checked(), *done()), "timed 0 collectives of 4 B, where 5 are due"),
+        ((checked(), samples(size=8), *done()), "timed 0 collectives of 4 B, where 5 are due"),
+        ((checked(), samples([1, 2]), *done()), "timed 2 collectives of 4 B, where 5 are due"),
+        (
+            (checked(), samples([1, 2, 0, 3, 4]), *done()),
+            "timed a collective of 4 B at no time: its clock does not run",
+        ),
+    ],
+)
+def test_who_is_done_and_did_not_do_all_is_no_pass(said: Sequence[Event], text: str) -> None:
+    blame = blamed(ran([healthy(0), log(1, *said)]))
+    assert (blame.ranks, blame.text) == ((1,), text)
+
+
+def test_where_nobody_did_anything_nothing_passes() -> None:
+    idle = [log(n, checked(), *done()) for n in range(2)]
+    blame = blamed(ran(idle))
+    assert (blame.ranks, blame.text) == ((0, 1), "timed 0 collectives of 4 B, where some are due")
+    soak = judge(plan(2, soak_s=60.0), ran(idle))
+    assert soak.blame == Blame((0, 1), "was done without a soak")
 
 
 def test_a_rank_without_a_result_is_no_smaller_cluster() -> None:
@@ -214,9 +247,15 @@ def test_where_all_only_echo_the_first_is_named() -> None:
 
 def test_only_alarms_are_judged_as_a_deadline() -> None:
     run = ran(
-        [log(0, beat(5, 6.0), ended(signal=14)), log(1, beat(4, 6.0), ended(why="asked"))], "failed"
+        [log(0, beat(5, 6.0), ended(signal=14, at=15.0)), log(1, beat(4, 6.0), ended(why="asked"))],
+        "failed",
     )
     assert blamed(run) == Blame((1,), "did not arrive at collective 5")
+
+
+def test_an_alarm_before_the_deadline_is_somebodys_signal() -> None:
+    run = ran([log(0, beat(5, 6.0)), log(1, beat(4, 6.0), ended(signal=14, at=8.0))], "failed")
+    assert blamed(run) == Blame((1,), "was ended by signal 14 in measure")
 
 
 # A deadline passed.

@@ -37,7 +37,18 @@ from mlxdiag.recording import Recording
 from mlxdiag.render import pairs as rendered
 from mlxdiag.render.style import Style
 from tests.checks.recorded import recorded
-from tests.probe.logs import behind_and_not_measured, cable, checked, done, log, pair, plan, ran
+from tests.probe.logs import (
+    behind_and_not_measured,
+    cable,
+    checked,
+    done,
+    healthy,
+    log,
+    pair,
+    plan,
+    ran,
+    samples,
+)
 from tests.probe.world import NO_RANKS, World, launched, patched, plan_of
 
 ROOT = Path(__file__).parents[2]
@@ -385,7 +396,7 @@ def test_hosts_stand_in_the_order_of_the_inventory() -> None:
 
 
 def test_whole_launches_have_no_matrix() -> None:
-    assert matrix.build([judge(plan(2), ran([]))], ()) == ()
+    assert matrix.build([judge(plan(2), ran([healthy(0), healthy(1)]))], ()) == ()
 
 
 def about(name: str, found: Matrix) -> list[Finding]:
@@ -404,7 +415,7 @@ def within(count: int, times: dict[Pair, tuple[int, int]], **more: Any) -> Probe
             for size, ns in zip(sizes, both, strict=True)
             if a == rank
         ]
-        logs.append(log(rank, checked(), *said, *done()))
+        logs.append(log(rank, checked(), samples(), *said, *done()))
     return judge(played, ran(logs))
 
 
