@@ -172,7 +172,7 @@ class _Voice:
             self._hear_line(bytes(self._rest) + line)
             self._rest.clear()
         self._rest += rest
-        if len(self._rest) > LONGEST_NOISE and self._prefix not in self._rest[:LONGEST_NOISE]:
+        if len(self._rest) > LONGEST_NOISE and self._prefix not in self._rest:
             self.noise(bytes(self._rest[: -len(self._prefix)]))
             del self._rest[: -len(self._prefix)]  # what is left may be the beginning of ours
 

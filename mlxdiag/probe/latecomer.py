@@ -6,6 +6,7 @@ shortest of all. What gives it away is how long each rank is inside collectives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median_low
 
 from mlxdiag.probe.plan import Plan
@@ -56,12 +57,20 @@ def notes(plan: Plan, run: GangRun) -> tuple[str, ...]:
         return ()
     found: list[tuple[float, str]] = []
     for size, timed in samples(run).items():
-        ranked = sorted((median_low(ns) / 1000, rank) for rank, ns in timed)
+        ranked = sorted((median_low(ns) / 1000, rank, sorted(ns)) for rank, ns in timed)
         if len(ranked) < max(2, len(plan.ranks)):
             continue
-        (own, late), (least, _), *_ = ranked
-        if least >= 2 * own + LATE_US:
+        (own, late, its), (least, _, _), *_ = ranked
+        if least >= 2 * own + LATE_US and _apart(its, [ns for _, _, ns in ranked[1:]]):
             who = f"rank {late} ({plan.ranks[late].host.name}) comes late to every collective"
             ms = f"{least / 1000:.3g} ms or more (p50 at {size} B), it {own / 1000:.2g} ms"
             found.append((least / own, f"{who}: the others wait {ms}"))
     return tuple(text for _, text in sorted(found)[-1:])
+
+
+def _apart(its: Sequence[int], others: Sequence[Sequence[int]]) -> bool:
+    """Whether nearly always: its longer times are below the others' shorter ones.
+
+    On a busy host whoever happens to run waits for who does not, now the one and now the other.
+    """
+    return all(its[len(its) * 9 // 10] < ns[len(ns) // 10] for ns in others)

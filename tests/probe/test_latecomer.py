@@ -87,5 +87,15 @@ def test_a_little_is_not_worth_a_word(us: Sequence[float]) -> None:
     assert said(*(timed(rank, each) for rank, each in enumerate(us))) == ()
 
 
+def test_who_is_late_now_and_then_is_not_late() -> None:
+    """Five samples on a busy machine: the medians are far apart, the times are not."""
+    logs = [timed(0, 1), timed(1, 1)]
+    for each, ns in zip(
+        logs, ([30_000, 9_000_000, 9_000_000], [20_000, 30_000, 9_500_000]), strict=True
+    ):
+        each.events[:] = [{**e, "ns": ns} if e["ev"] == "samples" else e for e in each.events]
+    assert said(*logs) == ()
+
+
 def test_who_did_not_time_it_is_not_waited_for() -> None:
     assert said(timed(0, 50_000), log(1, checked(), *done())) == ()
