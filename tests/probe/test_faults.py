@@ -124,7 +124,12 @@ STOPPED = r"is stopped \(SIGSTOP, or a debugger\) in "
             "failed in import: something else wrote into its output: a line of ours is torn",
             15,
         ),
-        ("endless lines, then an end", SHORT, "failed in import: SystemExit: because", 20),
+        (
+            "endless lines, then an end",
+            SHORT,
+            "exited with status 7 in import\n(.+\n)+because$",
+            20,
+        ),
     ],
 )
 def test_the_host_at_fault_is_named(
