@@ -177,7 +177,9 @@ def test_timeout_ends_a_run(world: World) -> None:
     assert world.left() == []
 
 
-@pytest.mark.parametrize("moment", ["spawn", "import", "ready", "init", "identity", "check", "beat"])
+@pytest.mark.parametrize(
+    "moment", ["spawn", "import", "ready", "init", "identity", "check", "beat"]
+)
 def test_ranks_end_when_the_controller_is_killed(world: World, moment: str) -> None:
     argv = [word for word in LONG if word != "--no-check" or moment != "check"]
     ran = start("SIGKILL", moment, "probe", *argv, module="tests.probe.driver")
