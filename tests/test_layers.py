@@ -284,6 +284,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli.recommend",
         "cli.schema",
         "cli.stages",
+        "cli.streams",
         "errors",
         "mlxdiag",
         "render.nagios",
@@ -394,6 +395,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.style",
         "report",
     },
+    "cli.streams": {"errors"},
     "checks.whole": {
         "checks",
         "checks.answers",
@@ -659,6 +661,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
         "readings",
     },
+    "probe.complete": {"probe.plan", "probe.said"},
     "probe.errnos": set(),
     "probe.gang": {
         "inventory",
@@ -671,7 +674,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.judge": {
         "backends",
         "backends.backend",
+        "probe.complete",
         "probe.errnos",
+        "probe.latecomer",
         "probe.linkrate",
         "probe.plan",
         "probe.said",
@@ -707,6 +712,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
         "probe.said",
     },
+    "probe.latecomer": {"probe.plan", "probe.said", "probe.surroundings"},
     "probe.linkrate": set(),
     "probe.said": set(),
     "probe.spelt": {"hostfile", "inventory", "probe.plan"},
@@ -1088,6 +1094,7 @@ FENCES: dict[str, set[str]] = {
     },
     "ctypes": {"probe.kernel"},
     "datetime": {"live", "probe.launch", "render.prometheus"},
+    "fcntl": {"probe.attempts"},
     "os": {"cli", "files", "preflight.handover", "probe.attempts", "probe.kernel"},
     "pathlib": {
         "cli",
@@ -1118,7 +1125,15 @@ FENCES: dict[str, set[str]] = {
     },
     "tempfile": {"preflight.handover", "transport.ssh"},
     "threading": {"alarm", "cli", "probe.kernel"},
-    "time": {"fanout", "live", "preflight.command", "probe.kernel", "probe.launch", "probe.watch"},
+    "time": {
+        "fanout",
+        "live",
+        "preflight.command",
+        "probe.attempts",
+        "probe.kernel",
+        "probe.launch",
+        "probe.watch",
+    },
 }
 """Package -> modules that may import it. Of the standard library, what is not here is free."""
 
