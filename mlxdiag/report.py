@@ -18,6 +18,7 @@ from mlxdiag.recording import Ended, Recording
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
+    from mlxdiag.diagnose.command import Judged
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
@@ -66,6 +67,7 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    diagnosed: Judged | None = None
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -88,7 +90,12 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Fail before unknown before pass; pass needs at least one check that passed."""
+        """Fail before unknown before pass; pass needs at least one check that passed.
+
+        A log that was diagnosed is never a pass: what is not in it may have failed as well.
+        """
+        if self.diagnosed is not None:
+            return "fail" if self.diagnosed.recognised else "unknown"
         grave = [f for f in self.findings if LEVELS[f.severity] >= LEVELS[self.fail_on]]
         statuses = {f.status for f in grave}
         if Status.FAIL in statuses:

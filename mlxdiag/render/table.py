@@ -68,6 +68,12 @@ def render(report: Report, style: Style) -> str:
         parts += _findings(report, style) if report.causes else []
         parts += [Text(""), _verdict(report, style)]
         return _printed(parts, style)
+    if report.diagnosed is not None:
+        from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+        from mlxdiag.render.recommend import laid_out  # noqa: PLC0415
+
+        parts += [*laid_out(diagnosed(report.diagnosed), style), Text("")]
+        return _printed([*parts, _verdict(report, style)], style)
     if report.file is not None:
         parts += [*_findings(report, style), *_file(report.file, style)]
         return _printed([*parts, Text(""), _verdict(report, style)], style)
@@ -108,6 +114,8 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
+    if not count:
+        return title.append("  no host was asked", style="not bold")
     tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
     return title.append(f"  {name}  {tail}", style="not bold")
 
