@@ -308,7 +308,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "ports",
     },
-    "diagnose.matcher": {"diagnose.entry", "diagnose.messages"},
+    "diagnose.matcher": {"diagnose.blocks", "diagnose.entry", "diagnose.messages"},
     "diagnose.messages": {"diagnose.entry", "finding"},
     "diagnose.nearest": {"diagnose.entry", "diagnose.messages"},
     "diagnose.order": {"diagnose.entry", "diagnose.nearest", "diagnose.reading"},

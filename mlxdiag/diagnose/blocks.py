@@ -6,51 +6,61 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 
-LONGEST = 1 << 16
+HELD = 1 << 16
 """Characters of a line without an end: then it is cut, and goes on in the next one."""
+
+LONGEST = 1 << 12
+"""Characters of a line that are looked at as one; of a longer one, piece by piece."""
 
 OVERLAP = 512
 """Characters that a cut line repeats, so that no message is lost in the cut."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,2048}(?:\x07|\x1b\\)|.)?")
-_CONTROL = dict.fromkeys(
-    [*range(9), 11, 12, *range(14, 32), *range(127, 160), 0xFEFF, 0xFFFE]
-)  # all but tab, line feed and carriage return
+_CONTROL = dict.fromkeys([*range(9), *range(12, 32), *range(127, 160), 0xFEFF, 0xFFFE])
+_UNCLEAN = re.compile("[\x00-\x08\x0c-\x1f\x7f-\x9f\ufeff\ufffe]")
+"""All but tab, line feed, and what stands for a carriage return."""
+
+REDRAWN = "\v"
+"""Stands for a carriage return without a line feed, which draws a line again."""
 
 
 def blocks(chunks: Iterable[bytes]) -> Iterator[str]:
     r"""Decode and clean a stream; each block ends with "\n". Nothing is refused.
 
     UTF-8, or UTF-16 where it begins so; what cannot be decoded becomes U+FFFD. Escape sequences
-    and control characters are dropped, and a carriage return ends a line as a line feed does.
+    and control characters are dropped. A progress bar's carriage returns become REDRAWN.
     """
     held = ""
     for text in _decoded(chunks):
-        whole, end, rest = (held + _lines(text)).rpartition("\n")
+        whole, end, rest = (held + text).rpartition("\n")
         if end:
             yield _clean(whole) + "\n"
         held = rest
-        while len(held) > LONGEST:
-            yield _clean(held[:LONGEST]) + "\n"
-            held = held[LONGEST - OVERLAP :]
+        while len(held) > HELD:
+            yield _clean(held[:HELD]) + "\n"
+            held = held[HELD - OVERLAP :]
     if held:
         yield _clean(held) + "\n"
 
 
-def _lines(text: str) -> str:
-    """Make a progress bar's carriage returns ends of lines; one before a line feed is none."""
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+def split(text: str) -> list[str]:
+    """Cut a block into its lines, and these where they were drawn again."""
+    return text.replace(REDRAWN, "\n").split("\n")
+
+
+def pieces(line: str) -> list[str]:
+    """Cut a long line into pieces that overlap: patterns take time by the square of its length."""
+    if len(line) <= LONGEST:
+        return [line]
+    return [line[at : at + LONGEST] for at in range(0, len(line), LONGEST - OVERLAP)]
 
 
 def _clean(text: str) -> str:
-    if text.isascii() and text.isprintable():
-        return text
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").removesuffix("\r").replace("\r", REDRAWN)
     if "\x1b" in text:
         text = _ESCAPE.sub("", text)
     return text.translate(_CONTROL) if _UNCLEAN.search(text) else text
-
-
-_UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe]")
 
 
 def _decoded(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -71,5 +71,7 @@ def build(
 def _without_hosts(tool_version: str) -> Report:
     """Make the report of a run that asks nobody: no check holds of no host."""
     made = report.build(Recording(NOBODY, {}, "", 0.0, tool_version), COMMAND, tool_version)
-    nothing = replace(made.recommendation, confidence="low", reason="no host was asked", choices=())
+    found = made.recommendation
+    choices = tuple(replace(c, usable=None, blockers=(), note="") for c in found.choices)
+    nothing = replace(found, confidence="low", reason="no host was asked", choices=choices)
     return replace(made, findings=(), facts=(), recommendation=nothing)

@@ -40,16 +40,12 @@ def lines(text: str) -> tuple[str, ...] | None:
 
 
 def _what(head: dict[str, Any], body: dict[str, Any]) -> str:
-    exception, ended = (_dict(body.get(key)) for key in ("exception", "termination"))
+    exception = _dict(body.get("exception"))
     name = body.get("procName") or head.get("app_name") or "a process"
     if "panicString" in body:
         return f"panic report, {head.get('os_version', 'macOS')}"
-    words = [
-        str(part)
-        for part in (exception.get("type"), _in_brackets(exception.get("signal")),
-                     exception.get("subtype"), ended.get("indicator"))
-        if part
-    ]  # fmt: skip
+    parts = (exception.get("type"), _in_brackets(exception.get("signal")), exception.get("subtype"))
+    words = [str(part) for part in parts if part]
     return f"crash report of {name}: {' '.join(words) or 'no exception'}"
 
 

@@ -5,23 +5,41 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mlxdiag.diagnose.blocks import REDRAWN
 from mlxdiag.diagnose.entry import Entry
 from mlxdiag.diagnose.messages import MESSAGES
 
-ANCHOR = re.compile(
-    r"[Ee]rror|ERROR|errno|[Ff]ailed|\[(?:jaccl|ring|mpi|distributed|METAL|metal::)|==> |[Cc]annot "
-    r"|[Cc]an't |[Cc]ould(?:n't| not) |not (?:found|be|supported|implemented|allowed|support|been)"
-    r"|Node with rank|rank(?:s)? |Rank 0 |panic|[Dd]enied|Exception|terminat|[Ff]ault|[Tt]rap"
-    r"|[Kk]illed|[Cc]losed by|tbt_post|ibv_|jaccl::|invalid|doesn't|does not|peers? "
-    r"|No \S+ host key|CHANGED|should (?:be|have|contain|define)|must return"
-    r"|No (?:script|IB |module|safetensors)"
-    r"|Invalid|[Ii]nsufficient|[Oo]ut of |Try passing|Perhaps run|Rings found|Thunderbolt"
-    r"|do not form|Up to |fish: |redirect|variable|disconnect|not responding|need to provide"
-    r"|watchdog|passwordless|ssh: |needs to be|returned|Not allowed|fPendingMemorySet"
-    r"|supported|[Ww]ired|KeyError|full ring|is not |requires IPs"
-    r"|[Mm]alformed|Maybe they|don't |Neither|required|Interrupt|No such file"
-)
+ANCHORS = (
+    "rror", "ERROR", "FATAL", "atal:", "errno", "ailed", "[jaccl]", "[ring]", "[mpi]",
+    "[distributed]", "[METAL]", "[metal::", "==> ", "annot ", "an't ", "ould not ", "not found",
+    "Exception", "Node with rank", "Interrupt", "Exit", "panic", "denied", "erminat", "fault",
+    "rap: 6", "illed", "abort", "tbt_post", "ibv_", "jaccl::", "nvalid ", "does not ", "doesn't ",
+    "don't ", "must return", "IDENTIFICATION", "host key", "No script", "No IB ", "No such file",
+    "safetensors", "no progress", "should be ", "should have ", "requires IPs", "alformed",
+    "assword", "Try passing", "Perhaps run", "ings found", "Thunderbolt", "singleton",
+    "empty distributed", "ncomplete mesh", "full ring", "local IPs", "supported", "ut of ",
+    "redirect", "disconnect", "not responding", "closed by remote", "need to provide", "watchdog",
+    "all-gather", "fPending", "underflow", "crash report", "Recovery OS", "ThreadPool",
+    "connection to a peer", "split this", "ssh: ", "ring found", "queue resource", "peer is gone",
+)  # fmt: skip
 """A line without one of these is no message that we know, and none that looks like an error."""
+
+
+def starts(block: str) -> list[int]:
+    """Find where the lines begin that hold an anchor. Plain searches are faster than a pattern."""
+    found: set[int] = set()
+    drawn = REDRAWN in block
+    for anchor in ANCHORS:
+        at = block.find(anchor)
+        while at >= 0:
+            start = block.rfind("\n", 0, at) + 1
+            again = block.rfind(REDRAWN, start, at) if drawn else -1
+            found.add(max(start, again + 1))
+            end = block.find("\n", at)
+            again = block.find(REDRAWN, at, end) if drawn else -1
+            at = block.find(anchor, end if again < 0 else again)
+    return sorted(found)
+
 
 _UNKNOWN = re.compile(
     r"""
@@ -30,7 +48,7 @@ _UNKNOWN = re.compile(
     | (?P<ended>libc\+\+abi:\ |terminate\ called|[Ss]egmentation\ fault|[Bb]us\ error
         |Abort\ trap|Killed:\ 9|zsh:\ (?:killed|abort|segmentation|bus)|panic\(cpu
         |crash\ report\ of\ |panic\ report,)
-    | (?P<told>\[ERROR\]|\bFATAL\b|\bERROR\b|\b[Ff]atal(?:\ error)?:|^\w*\.?\w*:?\s?error:\s)
+    | (?P<told>\[ERROR\]|\bFATAL\b|\bERROR\b|\b[Ff]atal(?:\ error)?:|^[\w.]{0,80}:?\s?error:\s)
     """,
     re.VERBOSE,
 )

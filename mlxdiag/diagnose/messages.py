@@ -525,7 +525,7 @@ JACCL = (
     ),
     _entry(
         "jaccl-no-device", "mlx jaccl", "[jaccl] Could not find device rdma_en5 (0 available)",
-        r"Could not find device (?P<device>\S+) \(0 available\)",
+        r"Could not find device (?P<device>\S{1,128}) \(0 available\)",
         "the host has no RDMA device: RDMA is off, or it has no Thunderbolt 5",
         (*_RDMA, f"{MLX}/pull/4180"),
         (FixKind.RECOVERY, "switch RDMA on in Recovery: `rdma_ctl enable`; on Thunderbolt 4 use"
@@ -536,7 +536,7 @@ JACCL = (
     ),
     _entry(
         "jaccl-wrong-device", "mlx jaccl", "[jaccl] Could not find device rdma_en9 (3 available)",
-        r"Could not find device(?: (?P<device>\S+))?",
+        r"Could not find device(?: (?P<device>\S{1,128}))?",
         "the host has no device of this name: the matrix is not that of this moment",
         (*_RDMA, f"{MLX}/pull/4180", f"{MLX}/issues/3207"),
         (FixKind.RUN, "write the hostfile anew from the devices that are there",
@@ -547,14 +547,14 @@ JACCL = (
     ),
     _entry(
         "jaccl-open-device", "mlx jaccl", "[jaccl] Could not open device rdma_en5",
-        r"Could not open device(?: (?P<device>\S+))?",
+        r"Could not open device(?: (?P<device>\S{1,128}))?",
         "the driver does not open it: ibv_devinfo of this device says more", _RDMA,
         (FixKind.REPLUG, "unplug and replug its cable; else restart the host"), _WEDGED,
         about="device", no_retry=True,
     ),
     _entry(
         "jaccl-protection-domain", "mlx jaccl", "[jaccl] Couldn't allocate protection domain",
-        r"Couldn't allocate protection domain(?: on (?P<device>\S+))?",
+        r"Couldn't allocate protection domain(?: on (?P<device>\S{1,128}))?",
         "the port is down or slower than Thunderbolt 5, or all domains are leaked, which only a"
         " restart gives back",
         (*_RDMA, f"{MLX}/pull/4530", f"{MLX}/issues/3207", f"{_EXO}/issues/2111", _TN3205),
@@ -622,7 +622,7 @@ JACCL = (
     ),
     _entry(
         "jaccl-rtr", "mlx jaccl", "[jaccl] Changing queue pair to RTR failed with errno 22",
-        r"to RTR failed(?: with errno (?P<errno>\d+)(?: on (?P<device>\S+))?)?",
+        r"to RTR failed(?: with errno (?P<errno>\d+)(?: on (?P<device>\S{1,128}))?)?",
         "the port cannot reach the far end's GID",
         (*_RDMA, f"{MLX}/issues/3467", f"{MLX}/pull/4191", f"{MLX}/issues/3207",
          f"{MLX}/pull/3389", f"{_EXO}/issues/1973"),
@@ -979,7 +979,7 @@ LAUNCHER = (
     ),
     _entry(
         "config-no-ip", "mlx.distributed_config", "[WARN] Could not extract ip for studio2",
-        r"Could not extract ip for(?: (?P<host>\S+))?",
+        r"Could not extract ip for(?: (?P<host>\S{1,128}))?",
         "neither en0 nor en1 of the host has an address: no other interface is looked at", _CONFIG,
         (FixKind.RUN, "put the address into `ips` by hand",
          "mlxdiag hostfile write --backend ring"),
@@ -988,7 +988,7 @@ LAUNCHER = (
     _entry(
         "config-no-rdma", "mlx.distributed_config",
         "[ERROR] studio2 does not seem to have RDMA enabled",
-        r"(?:(?P<host>\S+) does not seem to have RDMA enabled"
+        r"(?:(?<!\S)(?P<host>\S{1,128}) does not seem to have RDMA enabled"
         r"|Some of the hosts don't have RDMA enabled)",
         "ibv_devices lists nothing there: RDMA is off, or the Mac has no Thunderbolt 5",
         (*_CONFIG, _DOCS, f"{_OMLX}/issues/3037"),
@@ -1007,7 +1007,7 @@ LAUNCHER = (
     _entry(
         "config-incomplete-mesh", "mlx.distributed_config",
         "[ERROR] Incomplete mesh, studio1 is not connected to studio3",
-        r"Incomplete mesh, (?P<host>\S+) is not connected to (?P<far>\S+)",
+        r"Incomplete mesh, (?P<host>\S{1,128}) is not connected to (?P<far>\S{1,128})",
         "the cable between the two is missing, or not seen at both ends", (*_CONFIG, _DOCS),
         (FixKind.RECABLE, "cable every pair, or use jaccl-ring"),
         ("no cable, or one that an end does not see", "cabling-expected", "cabling-both-ends"),
@@ -1076,7 +1076,8 @@ LAUNCHER = (
 SYSTEM = (
     _entry(
         "ssh-denied", "ssh", "alex@studio2: Permission denied (publickey,password).",
-        r"(?:\S+@)?(?P<host>[\w.-]+): Permission denied \((?:publickey|password|keyboard|gssapi)"
+        r"(?<![\w.-])(?P<host>[\w.-]{1,128}): Permission denied"
+        r" \((?:publickey|password|keyboard|gssapi)"
         r"|Permission denied \(publickey",
         "the host does not take the key: none was offered, or for another user",
         (f"{_OMLX}/issues/2763", f"{_OMLX}/pull/2423"),
@@ -1096,8 +1097,9 @@ SYSTEM = (
     _entry(
         "ssh-no-connection", "ssh",
         "ssh: connect to host studio2.local port 22: Operation timed out",
-        r"ssh: connect to host (?P<host>\S+) port \d+: (?:Operation timed out|Connection timed out"
-        r"|No route to host|Connection refused|Host is down|Network is unreachable)",
+        r"ssh: connect to host (?P<host>\S{1,128}) port \d+:"
+        r" (?:Operation timed out|Connection timed out|No route to host|Connection refused"
+        r"|Host is down|Network is unreachable)",
         "the host does not answer ssh: it is off, sleeps, has Remote Login off, or another address",
         (f"{_OMLX}/pull/2423",),
         (FixKind.SETTINGS, "wake it; switch on Remote Login in System Settings > General >"
@@ -1108,14 +1110,14 @@ SYSTEM = (
     _entry(
         "ssh-name", "ssh", "ssh: Could not resolve hostname studio2.local: nodename nor servname"
         " provided, or not known",
-        r"Could not resolve hostname (?P<host>[^\s:]+)", "nobody knows the host's name",
+        r"Could not resolve hostname (?P<host>[^\s:]{1,128})", "nobody knows the host's name",
         (f"{_OMLX}/pull/2423",), (FixKind.SETTINGS, "use its address, or wake it for .local names"),
         ("a misspelt name, or the host is off", "access-reachable"),
         about="host", confidence="several",
     ),
     _entry(
         "ssh-closed", "ssh", "Connection to studio2.local closed by remote host.",
-        r"Connection to (?P<host>\S+) closed by remote host|client_loop: send disconnect"
+        r"Connection to (?P<host>\S{1,128}) closed by remote host|client_loop: send disconnect"
         r"|Timeout, server \S+ not responding|Broken pipe \(ssh\)",
         "the ssh connection to the host broke: its rank may be running still",
         _LAUNCH, (FixKind.RUN, "see that the host is up and that no rank is left",
@@ -1133,8 +1135,8 @@ SYSTEM = (
     ),
     _entry(
         "python-missing", "shell", "zsh:1: command not found: python",
-        r"command not found: (?:\S*/)?python|python[\d.]*: (?:command )?not found"
-        r"|exec: .*python\S*: not found|env: python\S*: No such file"
+        r"command not found: (?:\S{0,256}/)?python|python[\d.]*: (?:command )?not found"
+        r"|exec: .*python\S{0,32}: not found|env: python\S{0,32}: No such file"
         r"|(?:^|[ /])python[\d.]*: No such file or directory",
         "the host has no such python in the PATH of a shell without a terminal",
         (*_LAUNCH, _DOCS, f"{MLX}/pull/3536"),

@@ -33,9 +33,10 @@ def nearest(text: str, most: int = 3) -> tuple[Near, ...]:
     words = frozenset(_WORD.findall(line))
     found = []
     for entry, says, own in _texts():
-        if 2 * len(words & own) < min(len(words), len(own)):
+        if not words & own:
             continue
-        likeness = SequenceMatcher(None, line, says, autojunk=False).ratio()
+        part = says[: 3 * len(line) // 2]
+        likeness = SequenceMatcher(None, line, part, autojunk=False).ratio()
         if likeness >= LEAST:
             found.append(Near(entry, round(likeness, 2)))
     return tuple(sorted(found, key=lambda near: -near.likeness)[:most])

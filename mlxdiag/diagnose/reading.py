@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlxdiag.diagnose import crash, speaker
-from mlxdiag.diagnose.blocks import blocks
+from mlxdiag.diagnose.blocks import REDRAWN, blocks, pieces, split
 from mlxdiag.diagnose.entry import Entry
-from mlxdiag.diagnose.matcher import ANCHOR, Matcher, Stranger
+from mlxdiag.diagnose.matcher import Matcher, Stranger, starts
 from mlxdiag.diagnose.speaker import Speaker
 from mlxdiag.diagnose.stamps import Stamp, stamp
 from mlxdiag.probe.errnos import NAMES
@@ -68,7 +68,7 @@ class Sighting:
     @property
     def place(self) -> str:
         """Where it stands: `FILE:LINE`."""
-        return f"{self.speaker.source}:{self.line}"
+        return _place(self.speaker.source, self.line)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Unknown:
     @property
     def place(self) -> str:
         """Where it stands: `FILE:LINE`."""
-        return f"{self.speaker.source}:{self.line}"
+        return _place(self.speaker.source, self.line)
 
 
 @dataclass(frozen=True)
@@ -224,27 +224,34 @@ def _report(found: Iterator[str], page: _Page) -> Iterator[str]:
 def _candidates(block: str) -> Iterator[tuple[int, str, str]]:
     """Find the lines that may say something: number within the block from 1, line, text above."""
     at, number = 0, 1
-    while (found := ANCHOR.search(block, at)) is not None:
-        start = block.rfind("\n", at, found.start()) + 1 or at
-        end = block.find("\n", found.end())
+    for start in starts(block):
         number += block.count("\n", at, start)
-        yield number, block[start:end], block[max(0, start - ABOVE) : start]
-        at, number = end + 1, number + 1
+        at = start
+        line = block[start : block.find("\n", start)].partition(REDRAWN)[0]
+        for piece in pieces(line):
+            yield number, piece, block[max(0, start - ABOVE) : start]
 
 
 def _above(text: str) -> Stamp | None:
     """Read the time of the nearest line above that has one: a traceback's lines have none."""
-    return next(filter(None, map(stamp, reversed(text.splitlines()))), None)
+    return next(filter(None, map(stamp, reversed(split(text)))), None)
 
 
 def _edges(own: Speaker, head: str, tail: str, count: int) -> tuple[Unknown, ...]:
     """Take the first and the last lines that are not empty."""
-    first = enumerate(head.splitlines(), 1)
-    ends = tail.splitlines()
-    last = enumerate(ends, count - len(ends) + 1)
+    first = enumerate(head.split("\n"), 1)
+    ends = tail.split("\n")
+    last = enumerate(ends, count - len(ends) + 2)
     kept = dict([pair for pair in first if pair[1].strip()][:EDGE])
     kept |= dict([pair for pair in last if pair[1].strip()][-EDGE:])
-    return tuple(Unknown(own, text[:SHOWN].strip(), n, error=False) for n, text in kept.items())
+    return tuple(
+        Unknown(own, split(text)[-1][:SHOWN].strip(), n, error=False) for n, text in kept.items()
+    )
+
+
+def _place(source: str, line: int) -> str:
+    """Name a line of a file; a crash report has no lines of its own."""
+    return f"{source}:{line}" if line else source
 
 
 def _around(text: str, match: re.Match[str]) -> str:

@@ -26,7 +26,7 @@ class Stamp:
 _DATE = r"(?P<y>\d{4})[-/](?P<mo>\d\d)[-/](?P<d>\d\d)[T ]"
 _TIME = r"(?P<h>\d\d):(?P<mi>\d\d):(?P<s>\d\d)(?P<f>[.,]\d{1,9})?"
 _ZONE = r" ?(?P<z>Z|[+-]\d\d:?\d\d)?"
-_STAMP = re.compile(rf"(?:{_DATE})?\b{_TIME}{_ZONE}")
+_STAMP = re.compile(rf"(?<!\d)(?:{_DATE})?(?<!\d){_TIME}(?!\d){_ZONE}")
 LOOKED_AT = 64
 """Characters of a line in which its time is looked for: a prefix may stand before it."""
 

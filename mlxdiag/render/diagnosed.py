@@ -20,6 +20,9 @@ SHOWN = 12
 
 MARKS = {"found": "bad", "ruled out": "good", "not known": "unknown", "not tested": "none"}
 
+BRIEF = frozenset({"Cause", "Repair", "Do not try again", "Not known", "Nearest", "Echoes"})
+"""Parts that the short format has, too."""
+
 ORDERS = {
     "one": "the only error of a rank's own",
     "same": "several ranks say the same",

@@ -34,11 +34,11 @@ def render(report: Report, style: Style) -> str:
 
 
 def _diagnosed(report: Report, style: Style) -> Iterator[str]:
-    """A line each: what stands against each cause's place, what is not known, what is an echo."""
-    from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+    """A line each: causes, what to do, what is not known, what is an echo."""
+    from mlxdiag.render.diagnosed import BRIEF, diagnosed  # noqa: PLC0415  # `ports` does without
 
     for part in diagnosed(report.diagnosed) if report.diagnosed else ():
-        for line in part.lines:
+        for line in part.lines if part.title in BRIEF else ():
             name = f"{line.name}: " if line.name else ""
             if not line.dim:
                 yield style.text(f"{part.title.lower()}: {name}{line.text}")
