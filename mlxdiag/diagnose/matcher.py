@@ -20,7 +20,9 @@ ANCHORS = (
     "empty distributed", "ncomplete mesh", "full ring", "local IPs", "supported", "ut of ",
     "redirect", "disconnect", "not responding", "closed by remote", "need to provide", "watchdog",
     "all-gather", "fPending", "underflow", "crash report", "Recovery OS", "ThreadPool",
-    "connection to a peer", "split this", "ssh: ", "ring found", "queue resource", "peer is gone",
+    "connection to a peer", "split this", "ssh: ", "ring found", "No route", "already in use",
+    "kex_exchange",
+    "not loaded", "No space left", "cached snapshot", "Too many ", "queue resource", "peer is gone",
 )  # fmt: skip
 """A line without one of these is no message that we know, and none that looks like an error."""
 

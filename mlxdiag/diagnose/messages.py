@@ -1078,7 +1078,7 @@ SYSTEM = (
         "ssh-denied", "ssh", "alex@studio2: Permission denied (publickey,password).",
         r"(?<![\w.-])(?P<host>[\w.-]{1,128}): Permission denied"
         r" \((?:publickey|password|keyboard|gssapi)"
-        r"|Permission denied \(publickey",
+        r"|Permission denied \(publickey|Too many authentication failures",
         "the host does not take the key: none was offered, or for another user",
         (f"{_OMLX}/issues/2763", f"{_OMLX}/pull/2423"),
         (FixKind.RUN, "give it your key", "ssh-copy-id USER@HOST"),
@@ -1118,7 +1118,7 @@ SYSTEM = (
     _entry(
         "ssh-closed", "ssh", "Connection to studio2.local closed by remote host.",
         r"Connection to (?P<host>\S{1,128}) closed by remote host|client_loop: send disconnect"
-        r"|Timeout, server \S+ not responding|Broken pipe \(ssh\)",
+        r"|Timeout, server \S+ not responding|kex_exchange_identification: ",
         "the ssh connection to the host broke: its rank may be running still",
         _LAUNCH, (FixKind.RUN, "see that the host is up and that no rank is left",
                   "mlxdiag ports --only access"),
@@ -1203,6 +1203,56 @@ SYSTEM = (
         "the model is not on this host at that path", (f"{_LM}/issues/955",),
         (FixKind.RUN, "copy the model to the same path on every host, and set HF_HUB_OFFLINE=1"),
         about="host", confidence="several",
+    ),
+    _entry(
+        "model-offline", "huggingface_hub",
+        "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot"
+        " folder for the specified revision",
+        r"LocalEntryNotFoundError|appropriate cached snapshot folder|OfflineModeIsEnabled",
+        "the model is not in this host's cache, and the host may or can not download it",
+        ("https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",),
+        (FixKind.RUN, "download it on every host, or copy it to the same path"),
+        about="host",
+    ),
+    _entry(
+        "local-network", "python", "OSError: [Errno 65] No route to host",
+        r"\[Errno 65\] No route to host|ping: sendto: No route to host",
+        "no route; where ssh and Apple's own tools reach the host in the same moment, macOS' Local"
+        " Network privacy denies the process that started the rank",
+        (f"{MLX}/issues/3755", f"{_EXO}/issues/1035",
+         "https://developer.apple.com/documentation/technotes/tn3179-understanding-local-network-privacy"),
+        (FixKind.SETTINGS, "System Settings > Privacy & Security > Local Network: switch the"
+         " terminal or Python off and on; start it over ssh or from Terminal"),
+        _PRIVACY, _CABLE, _ROUTE, role=Role.SYMPTOM, about="host", confidence="several",
+    ),
+    _entry(
+        "server-port", "python", "OSError: [Errno 48] Address already in use",
+        r"\[Errno 48\]|error while attempting to bind on address .+ address already in use",
+        "the server's own port is taken on this host",
+        ("https://docs.python.org/3/library/errno.html",),
+        (FixKind.RUN, "see who listens there", "lsof -nP -iTCP:8080 -sTCP:LISTEN"), _STALE,
+        about="host",
+    ),
+    _entry(
+        "open-files", "python", "OSError: [Errno 24] Too many open files",
+        r"\[Errno 24\] Too many open files", _SOCKETS[0],
+        ("https://docs.python.org/3/library/errno.html",), _SOCKETS[1], about="host",
+    ),
+    _entry(
+        "disk-full", "python", "OSError: [Errno 28] No space left on device",
+        r"No space left on device", "this host's disk is full",
+        ("https://docs.python.org/3/library/errno.html",),
+        (FixKind.RUN, "see what takes the room", "df -h /"), about="host",
+    ),
+    _entry(
+        "library-missing", "macOS",
+        "dyld[812]: Library not loaded: @rpath/libmlx.dylib",
+        r"dyld\[\d+\]: (?:Library|Symbol) not (?:loaded|found)|Library not loaded: ",
+        "a library is not on this host, or this macOS is too old for it",
+        ("https://github.com/apple-oss-distributions/dyld",),
+        (FixKind.RUN, "install mlx anew on this host", "pip install --force-reinstall mlx"),
+        _OLD_MACOS, ("the installed MLX is another one than meant", "versions-mlx-present"),
+        about="host",
     ),
     _entry(
         "no-parallelism", "mlx-lm",

@@ -6,29 +6,23 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+FILE, PREFIX = "by the name of its file", "by the prefix of its line"
+
 MOST = 4096
 """A number above is no rank."""
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who says a line, as far as the line or its file tell; `source` is the file it is in."""
+    """Who says a line, as far as the line or its file tell; `source` is the file it is in.
+
+    `how` says by what the rank or host is known.
+    """
 
     source: str
     rank: int | None = None
     host: str | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether it is more than a file."""
-        return self.rank is not None or self.host is not None
-
-    @property
-    def label(self) -> str:
-        """Name it."""
-        if self.rank is not None:
-            return f"rank {self.rank}"
-        return self.host or self.source
+    how: str = ""
 
 
 _PREFIX = re.compile(
@@ -68,11 +62,11 @@ def of_file(name: str, hosts: Iterable[str] = ()) -> Speaker:
     for part in reversed(parts):
         found = _IN_NAME.search(part)
         if found is not None:
-            return Speaker(name, rank=int(found["rank"]))
+            return Speaker(name, int(found["rank"]), how=FILE)
     words = {re.split(r"[.\s]", part, maxsplit=1)[0].lower() for part in parts}
     words |= {part.rpartition(".")[0].lower() for part in parts}
     named = [host for host in hosts if host.lower() in words or _short(host) in words]
-    return Speaker(name, host=named[0] if len(named) == 1 else None)
+    return Speaker(name, host=named[0], how=FILE) if len(named) == 1 else Speaker(name)
 
 
 def of_line(line: str, of: Speaker, hosts: Iterable[str] = ()) -> Speaker:
@@ -80,13 +74,14 @@ def of_line(line: str, of: Speaker, hosts: Iterable[str] = ()) -> Speaker:
     found = _PREFIX.search(line, 0, LOOKED_AT)
     if found is not None:
         number = int(next(filter(None, found.groups())))
-        return replace(of, rank=number, host=None) if number <= MOST else of
+        known = replace(of, rank=number, host=None, how=PREFIX)
+        return known if number <= MOST else of
     named = _HOST.match(line)
     if named is not None:
         word = _short(named["name"].rpartition("@")[2])
         for host in hosts:
             if word == _short(host):
-                return replace(of, rank=None, host=host)
+                return replace(of, rank=None, host=host, how=PREFIX)
     return of
 
 

@@ -36,18 +36,18 @@ class Suspect:
 def suspect(said: Sighting, diagnosis: Diagnosis) -> Suspect:
     """Tell whom an error is of; nobody where the logs do not say it."""
     if said.about_rank is not None:
-        return Suspect(said.about_rank, None, "the message names it")
+        return Suspect(said.about_rank, None, "by the message itself")
     if said.speaker.rank is not None:
-        return Suspect(said.speaker.rank, None, "prefix of the line or name of its file")
+        return Suspect(said.speaker.rank, None, said.speaker.how)
     if said.speaker.host is not None:
-        return Suspect(None, said.speaker.host, "prefix of the line or name of its file")
+        return Suspect(None, said.speaker.host, said.speaker.how)
     if said.host is not None:
-        return Suspect(None, said.host, "the message names it")
+        return Suspect(None, said.host, "by the message itself")
     exits = _exits(diagnosis, said.speaker.source)
     if len(exits) != 1:
         return Suspect()
     echo = any(e.speaker.source == said.speaker.source and _raised(e) for e in diagnosis.echoes)
-    how = "the only rank that mlx.launch saw end with an error"
+    how = "as the only rank that mlx.launch saw end with an error"
     more = "; an echo in the log may be its word, too" if echo else ""
     return Suspect(exits.pop(), None, how + more, sure=not echo)
 

@@ -98,9 +98,9 @@ def _host(case: Case, judged: Judged) -> Iterator[Line]:
         return
     source = judged.hostfile or "the inventory"
     if host and who.rank is not None:
-        yield Line(f"rank {who.rank} is {host}, by the order of {source}; {who.how}")
+        yield Line(f"rank {who.rank} is {host}, by the order of {source}; known {who.how}")
     elif host is None and judged.diagnosis.causes and who.how:
-        yield Line(f"{_who(case)}: {who.how}", dim=True)
+        yield Line(f"{_who(case)}: known {who.how}", dim=True)
 
 
 def told(cell: Cell) -> str:

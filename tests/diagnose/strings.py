@@ -407,6 +407,27 @@ SYMPTOMS: Said = (
         " '/Users/alex/models/Kimi/model.safetensors.index.json'",
         "model-missing",
     ),
+    (
+        "huggingface_hub.errors.LocalEntryNotFoundError: An error happened while trying to locate"
+        " the file on the Hub",
+        "model-offline",
+    ),
+    ("OSError: [Errno 65] No route to host", "local-network"),
+    ("ping: sendto: No route to host", "local-network"),
+    ("OSError: [Errno 48] Address already in use", "server-port"),
+    (
+        "ERROR:    [Errno 48] error while attempting to bind on address ('0.0.0.0', 8080): address"
+        " already in use",
+        "server-port",
+    ),
+    ("OSError: [Errno 24] Too many open files", "open-files"),
+    ("OSError: [Errno 28] No space left on device: '/Users/alex/x'", "disk-full"),
+    ("dyld[812]: Library not loaded: /usr/lib/librdma.dylib", "library-missing"),
+    ("kex_exchange_identification: Connection closed by remote host", "ssh-closed"),
+    (
+        "Received disconnect from 10.0.0.2 port 22:2: Too many authentication failures",
+        "ssh-denied",
+    ),
     ("ValueError: Model type nemotron not supported for pipelining", "no-parallelism"),
     ("AttributeError: 'Model' object has no attribute 'shard'", "no-parallelism"),
 )
