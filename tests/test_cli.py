@@ -102,6 +102,10 @@ def test_the_script_is_the_module() -> None:
         ("demo",),
         ("probe",),
         ("recommend",),
+        ("check",),
+        ("explain",),
+        ("fix",),
+        ("bundle",),
         ("preflight",),
         ("diagnose",),
         ("schema",),
@@ -119,7 +123,19 @@ def test_help(command: tuple[str, ...]) -> None:
 
 def test_every_command_has_help_that_is_tested() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
-    assert names == {"ports", "demo", "diagnose", "probe", "preflight", "recommend", "schema"}
+    assert names == {
+        "ports",
+        "check",
+        "explain",
+        "fix",
+        "bundle",
+        "demo",
+        "diagnose",
+        "probe",
+        "preflight",
+        "recommend",
+        "schema",
+    }
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}
 
