@@ -257,7 +257,7 @@ def _preflight(
 
 def _asked(command: str) -> Sequence[Check[Any]]:
     """List the checks about facts that a command asks."""
-    if command not in ("check", "fix"):
+    if command not in ("check", "fix", "diagnose"):
         return checks.CHECKS
     from mlxdiag.checks import whole  # noqa: PLC0415  # other commands do without
 

@@ -68,9 +68,10 @@ def diagnose(
     """Say what a failed run died of, from its logs: the first error, not its echoes.
 
     Only the log is read, and no host is asked, unless -i, --hosts or --replay says of which cluster
-    it is: then the error is joined with host, port and what `ports` finds there. Exit code 1 means
+    it is: then the error is joined with host, port and what `check` finds there. Exit code 1 means
     that a cause was recognised, 3 that none was. It is never 0: a log proves no health.
     """
+    from mlxdiag import facts, survey  # noqa: PLC0415
     from mlxdiag import hostfile as hostfiles  # noqa: PLC0415
     from mlxdiag import inventory as inventories  # noqa: PLC0415
     from mlxdiag.diagnose import command  # noqa: PLC0415
@@ -86,7 +87,9 @@ def diagnose(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     elif asks:
-        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+        commands = (*facts.COMMANDS, *survey.asked(quick=False))
+        asked = inventory_of(inventory, hosts)
+        recording = live_run(asked, save, fanout, timeout, early, commands)
     elif save is not None:
         raise typer.BadParameter("--save goes with -i or --hosts")
     names = [host.name for host in recording.inventory.hosts] if recording else []

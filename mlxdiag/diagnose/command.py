@@ -11,6 +11,7 @@ from mlxdiag.checks import hostfile as checks
 from mlxdiag.diagnose import join, order
 from mlxdiag.diagnose.matcher import Matcher
 from mlxdiag.diagnose.reading import Log, Reading, read
+from mlxdiag.finding import Finding
 from mlxdiag.hostfile import Hostfile
 from mlxdiag.inventory import Inventory
 from mlxdiag.readings import HostFacts
@@ -57,15 +58,16 @@ def build(
     diagnosis = order.diagnose(logs)
     if recording is None:
         made = _without_hosts(tool_version)
-        findings, file = made.findings, None
     else:
         made = report.build(recording, COMMAND, tool_version, early=early)
-        findings, file = made.findings, None
-        if told is not None:
-            file = entries.read(made.cluster, told)
-            findings = (*findings, *checks.findings(made.cluster, told, made.findings))
-    cases = join.cases(diagnosis, join.Ground(made.cluster, findings, file))
-    return replace(made, findings=findings, diagnosed=Judged(diagnosis, cases, path))
+    file: entries.File | None = None
+    about: tuple[Finding, ...] = ()
+    if told is not None and recording is not None:
+        file = entries.read(made.cluster, told)
+        about = checks.findings(made.cluster, told, made.facts)
+    cases = join.cases(diagnosis, join.Ground(made.cluster, (*made.facts, *about), file))
+    judged = Judged(diagnosis, cases, path)
+    return replace(made, findings=(*made.findings, *about), diagnosed=judged)
 
 
 def _without_hosts(tool_version: str) -> Report:

@@ -123,6 +123,7 @@ _LEAKED = (
     "protection domains are leaked by failed starts and killed ranks: a device has about 11",
     "jobs-none-running",
 )
+_SLEPT = ("a Mac slept, which drops its links", "power-sleep")
 _WEDGED = ("the driver does not answer", "rdma-stack-wedged")
 _WRONG_CABLE = (
     "the device is that of another cable",
@@ -258,7 +259,7 @@ RING = (
         "the neighbour's host does not answer any more", (*_RING, f"{MLX}/pull/4060"),
         (FixKind.REPLUG, "see the cable, and whether the neighbour's Mac runs"),
         _CABLE, ("the cable was pulled, or the Mac at its other end went down or slept",
-                 "cabling-both-ends", "access-reachable"), _ROUTE,
+                 "cabling-both-ends", "access-reachable"), _ROUTE, _SLEPT,
         errnos={
             "ETIMEDOUT": "the neighbour's host does not answer any more: its link or the Mac"
             " itself has gone",
@@ -331,6 +332,7 @@ JACCL = (
         (*_TCP, f"{MLX}/pull/4530", f"{_EXO}/issues/1847"), None,
         ("another rank has an error of its own, and it came before",),
         ("something else connected to the rendezvous port: rank 0 takes it for a rank",),
+        _SLEPT,
         errnos={
             "ETIMEDOUT": "the side channel to another rank timed out: that rank or its network"
             " hangs, or the Macs slept",
@@ -492,7 +494,7 @@ JACCL = (
         (*_TCP, f"{MLX}/issues/3755"),
         (FixKind.NONE, "see whether rank 0 failed first; start all ranks within 10 s of it"),
         ("rank 0 ended before, or started too late",), _ADDRESS_GONE, _ROUTE, _CABLE, _PRIVACY,
-        _FIREWALL,
+        _FIREWALL, _SLEPT,
         errnos={
             "ECONNREFUSED": "rank 0 did not listen in time: it tries at 0, 1, 3 and 7 s",
             "EHOSTUNREACH": "no route to rank 0; where ping works, macOS' Local Network privacy"
@@ -630,6 +632,7 @@ JACCL = (
          " IPv4-mapped GID is at index 1"),
         _NO_GID, _GID_MOVED, _WRONG_CABLE,
         ("the ends are in different subnets", "network-subnet"), _LEAKED, _MIXED,
+        _SLEPT,
         errnos={
             "EINVAL": "no IPv4 GID at index 1 of this port: no address, a bridge, or an address"
             " given twice",
@@ -1105,6 +1108,7 @@ SYSTEM = (
         (FixKind.SETTINGS, "wake it; switch on Remote Login in System Settings > General >"
          " Sharing"),
         ("the host is off, asleep or not in this network", "access-reachable"),
+        _SLEPT,
         about="host", confidence="several",
     ),
     _entry(
@@ -1122,7 +1126,7 @@ SYSTEM = (
         "the ssh connection to the host broke: its rank may be running still",
         _LAUNCH, (FixKind.RUN, "see that the host is up and that no rank is left",
                   "mlxdiag ports --only access"),
-        ("the host restarted, slept or lost its network", "access-reachable"), _STALE,
+        ("the host restarted, slept or lost its network", "access-reachable"), _STALE, _SLEPT,
         about="host",
     ),
     _entry(

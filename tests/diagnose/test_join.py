@@ -156,7 +156,7 @@ def test_an_ssh_error_is_about_the_host_it_names() -> None:
     log = "ssh: connect to host macstudio3.local port 22: Operation timed out\n"
     case = case_of(made(log, "unreachable-host"))
     assert case.host == "macstudio3"
-    assert answers(case) == ["not known"]
+    assert set(answers(case)) == {"not known"}
 
 
 def test_without_a_recording_nothing_is_tested_and_nothing_passes() -> None:
