@@ -16,6 +16,7 @@ from mlxdiag.cli import (
     bundle,
     check,
     demo,
+    diagnose,
     explain,
     fix,
     hostfile,
@@ -60,6 +61,7 @@ app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=diagnose.EPILOG)(diagnose.diagnose)
 app.command(epilog=EPILOG)(explain.explain)
 app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
