@@ -37,6 +37,7 @@ def imported(*words: str) -> set[str]:
 HELP = (
     ("--help",),
     ("ports", "--help"),
+    ("diagnose", "--help"),
     ("watch", "--help"),
     ("history", "--help"),
     ("--version",),
@@ -80,6 +81,10 @@ def test_a_table_imports_no_ssh_and_no_other_format() -> None:
     found = imported("demo")
     assert found & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
     assert not found & {"markupsafe", "xml"}
+
+
+def test_reading_a_log_imports_no_ssh_no_graphs_and_no_table() -> None:
+    assert imported("diagnose", "--text", "[jaccl] x", "-f", "json") & HEAVY <= {"yaml"}
 
 
 def test_only_the_page_imports_what_fills_it() -> None:

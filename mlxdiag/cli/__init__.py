@@ -13,8 +13,10 @@ import typer
 
 from mlxdiag import __version__
 from mlxdiag.cli import (
+    bundle,
     check,
     demo,
+    diagnose,
     explain,
     fix,
     history,
@@ -24,6 +26,7 @@ from mlxdiag.cli import (
     probe,
     recommend,
     schema,
+    streams,
     watch,
 )
 from mlxdiag.cli.options import EPILOG
@@ -60,8 +63,10 @@ app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=diagnose.EPILOG)(diagnose.diagnose)
 app.command(epilog=EPILOG)(explain.explain)
 app.command(epilog=EPILOG)(fix.fix)
+app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command(epilog=EPILOG)(watch.watch)
@@ -77,6 +82,7 @@ def main() -> None:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
+        streams.check()
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
         app()
