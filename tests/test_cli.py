@@ -108,6 +108,9 @@ def test_the_script_is_the_module() -> None:
         ("bundle",),
         ("preflight",),
         ("diagnose",),
+        ("watch",),
+        ("history",),
+        ("history", "import"),
         ("schema",),
         ("hostfile",),
         ("hostfile", "write"),
@@ -134,6 +137,7 @@ def test_every_command_has_help_that_is_tested() -> None:
         "probe",
         "preflight",
         "recommend",
+        "watch",
         "schema",
     }
     names = {command.name or "" for command in hostfile.app.registered_commands}
