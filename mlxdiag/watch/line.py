@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.facts import sysctl, system_profiler_thunderbolt
 from mlxdiag.inventory import Host
-from mlxdiag.watch.due import Pace
+from mlxdiag.watch.due import VERBS, Pace
 
 if TYPE_CHECKING:
     from mlxdiag.transport.kept import Keeper, Kept
@@ -32,6 +32,10 @@ REFUSALS = frozenset(
         Outcome.AUTH_REFUSED,
     }
 )
+
+NO_ANSWER = frozenset({Outcome.DISCONNECTED, Outcome.INTERRUPTED})
+PACED = frozenset({system_profiler_thunderbolt.COMMAND.name}) | VERBS
+"""Commands that are not asked again sooner because a connection broke under them."""
 
 
 @dataclass
@@ -68,8 +72,11 @@ class Line:
     def ages(self) -> dict[str, float]:
         """Say how old each answer is, in seconds."""
         now = self.clock()
-        told = ((n, c) for n, c in self.captures.items() if n != ACCESS)
-        return {name: now - one.started_s - one.seconds for name, one in told}
+        return {
+            name: now - one.started_s - one.seconds
+            for name, one in self.captures.items()
+            if name != ACCESS and one.outcome not in NO_ANSWER
+        }
 
     def forget(self) -> None:
         """The host has restarted: keep what it said since, ask all else anew, at its pace."""
@@ -140,7 +147,9 @@ class Line:
             return False
         async with self.places:
             await kept.collect(due, fresh, self.clock)
-        if kept.lost.is_set() or fresh.broken:
+        if kept.lost.is_set() or fresh.unanswered:
+            for name in fresh.unanswered - PACED:
+                self._asked.pop(name, None)
             await self._lose()
             return False
         self.condition = "resting"
@@ -161,13 +170,13 @@ class Line:
 class _Arriving(dict[str, Capture]):
     """The captures of a session; each replaces the one before it as soon as it is there.
 
-    One that says only that the connection broke replaces nothing.
+    One that says only that the connection broke replaces no answer.
     """
 
     def __init__(self, into: dict[str, Capture]) -> None:
         super().__init__()
         self._into = into
-        self.broken = False
+        self.unanswered: set[str] = set()
 
     def __setitem__(self, name: str, capture: Capture) -> None:
         super().__setitem__(name, capture)
@@ -180,7 +189,8 @@ class _Arriving(dict[str, Capture]):
         return self[name]
 
     def _take(self, name: str, capture: Capture) -> None:
-        if capture.outcome in (Outcome.DISCONNECTED, Outcome.INTERRUPTED):
-            self.broken = True
+        if capture.outcome in NO_ANSWER:
+            self.unanswered.add(name)
+            self._into.setdefault(name, capture)
         elif name != ACCESS:
             self._into[name] = capture

@@ -174,32 +174,33 @@ class Loop:
 
     async def _look(self) -> bool:
         """Make a moment of what is known and tell it; false if somebody has had enough."""
+        now = self._now()
+        rebooted = {event.subject for event in now.events if event.kind == "host-rebooted"}
+        for line in self._lines:
+            if line.host.name in rebooted:
+                line.forget()
+        told = [await sink.take(now) for sink in self.sinks]
+        return all(told)
+
+    def _now(self) -> Now:
         self.number += 1
         at = _utc()
         captures: dict[str, Captures] = {line.host.name: line.current() for line in self._lines}
         self.report, seen = self._moments.look(captures, self._began, round(self._since(), 3))
-        events = self.timeline.take(at, seen)
-        rebooted = {event.subject for event in events if event.kind == "host-rebooted"}
-        lines = {
-            line.host.name: LineState(line.condition, line.reconnects, line.ages())
-            for line in self._lines
-        }
-        for line in self._lines:
-            if line.host.name in rebooted:
-                line.forget()
-        now = Now(
-            at,
-            self._began,
-            self.number,
-            self.pace.every_s,
-            self.report,
-            self.timeline,
-            events,
-            lines,
-            captures,
+        return Now(
+            at=at,
+            began=self._began,
+            number=self.number,
+            every_s=self.pace.every_s,
+            report=self.report,
+            timeline=self.timeline,
+            events=self.timeline.take(at, seen),
+            lines={
+                line.host.name: LineState(line.condition, line.reconnects, line.ages())
+                for line in self._lines
+            },
+            captures=captures,
         )
-        told = [await sink.take(now) for sink in self.sinks]
-        return all(told)
 
     async def _close(self, ended: Ended) -> None:
         tasks = list(self._asking.values())

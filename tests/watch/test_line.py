@@ -26,7 +26,7 @@ class Fake:
     outcomes: list[Outcome] = field(default_factory=list)
     asked: list[tuple[float, frozenset[str]]] = field(default_factory=list)
     hangs: frozenset[str] = frozenset()
-    breaks: bool = False
+    breaks: str = ""
     open: int = 0
     running: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,7 +51,7 @@ class Fake:
         self.asked.append((self.now, frozenset(command.name for command in commands)))
         for command in commands:
             hung = command.name in self.hangs
-            broken = self.breaks and command is commands[-1]
+            broken = command.name == self.breaks
             outcome = Outcome.TIMEOUT if hung else Outcome.EXITED
             outcome = Outcome.DISCONNECTED if broken else outcome
             captures.setdefault(
@@ -138,15 +138,22 @@ def test_a_lost_connection_is_opened_again_and_what_was_said_is_not_shown_meanwh
 
 
 def test_a_connection_that_breaks_in_a_round_is_opened_at_once_and_nothing_is_asked_twice() -> None:
-    fake = Fake(breaks=True)
+    fake = Fake(breaks="mlx_runtime")
     found = line(fake)
     rounds(fake, found, 1)
     assert found.current()[ACCESS].outcome is Outcome.EXITED
     assert len(fake.asked) == 1
     assert fake.open == 1
-    fake.breaks = False
+    last = fake.breaks
+    assert found.current()[last].outcome is Outcome.DISCONNECTED
+    assert last not in found.ages()
+    fake.breaks = ""
     rounds(fake, found, 1)
     assert len(fake.times("ibv_devinfo")) == 2
+    assert found.current()[last].outcome is Outcome.EXITED
+    fake.breaks = "ibv_devinfo"
+    rounds(fake, found, 1)
+    assert found.current()["ibv_devinfo"].outcome is Outcome.EXITED
 
 
 def test_the_pauses_grow_for_a_host_that_stays_away_and_more_for_one_that_refuses_us() -> None:
