@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxdiag.checks import CHECKS, gate, hostfile, probes
+from mlxdiag.checks import CHECKS, gate, hostfile, probes, server
 from mlxdiag.finding import Check
 from mlxdiag.recommend import EXPECTED, USABLE
 
@@ -15,6 +15,7 @@ ALL: tuple[Check[Any], ...] = (
     *hostfile.CHECKS,
     *probes.CHECKS,
     *gate.CHECKS,
+    *server.CHECKS,
 )
 
 HEAD = """# Checks
@@ -28,7 +29,8 @@ Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
 Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
 `mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
-`mlxdiag preflight`, all others by `mlxdiag ports`; but backend-usable by `mlxdiag recommend` alone.
+`mlxdiag preflight`, those of *Server* by `mlxdiag server`, all others by `mlxdiag ports`; but
+backend-usable by `mlxdiag recommend` alone.
 """
 
 

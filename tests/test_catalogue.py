@@ -13,7 +13,7 @@ from mlxdiag import finding as findings
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL
-from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes
+from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes, server
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
@@ -237,8 +237,8 @@ NEVER_UNKNOWN = frozenset(
 """A host that does not say what is on its ports has no links, so nothing is asked about them."""
 
 
-ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS)}
-"""These are seen to in tests/checks/test_hostfile.py and tests/preflight/test_judge.py."""
+ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS, *server.CHECKS)}
+"""Seen to in tests/checks/test_hostfile.py, tests/preflight/test_judge.py and tests/server."""
 
 
 @pytest.mark.parametrize("check", [c for c in ALL if c.id not in ELSEWHERE], ids=lambda c: c.id)

@@ -390,6 +390,7 @@ def test_schema_knows_exactly_the_words_of_the_program() -> None:
         "hostfile",
         "rendezvous",
         "jobs",
+        "server",
     ]
 
 

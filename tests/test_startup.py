@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "jinja2", "mlx", "numpy", "rich", "yaml"}
+HEAVY = {
+    "asyncio",
+    "asyncssh",
+    "cryptography",
+    "httpx",
+    "igraph",
+    "jinja2",
+    "mlx",
+    "numpy",
+    "rich",
+    "yaml",
+}
 SHOW = """
 import sys
 before = set(sys.modules)
@@ -34,7 +45,9 @@ def imported(*words: str) -> set[str]:
     return {name.partition(".")[0] for name in modules(*words)}
 
 
-@pytest.mark.parametrize("words", [("--help",), ("ports", "--help"), ("--version",), ("schema",)])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("ports", "--help"), ("server", "--help"), ("--version",), ("schema",)]
+)
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 

@@ -80,6 +80,11 @@ def verdict_line(report: Report, style: Style) -> str:
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     if report.command == "recommend":
         return _recommended(report, style)
+    if report.server is not None:
+        from mlxdiag.render.served import in_short  # noqa: PLC0415
+
+        cut = "" if report.ended == "complete" else f" ({report.ended})"
+        return style.text(f"{report.verdict.upper()}: {'; '.join(in_short(report.server))}{cut}")
     if report.preflight is not None:
         said = _preflight(report, report.preflight)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")

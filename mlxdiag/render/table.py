@@ -55,6 +55,11 @@ def render(report: Report, style: Style) -> str:
             _verdict(report, style),
         ]
         return _printed(parts, style)
+    if report.server is not None:
+        from mlxdiag.render.server import server  # noqa: PLC0415  # `ports` does without
+
+        parts += [*server(report.server, style), *_findings(report, style)]
+        return _printed([*parts, Text(""), _verdict(report, style)], style)
     if report.preflight is not None:
         from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
 
@@ -108,7 +113,10 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
-    tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
+    what = f"{count} host{'s' if count > 1 else ''}"
+    if report.server is not None:
+        what = style.text(report.server.asked.url)
+    tail = f"{what}  {report.started_at}  {report.duration_s:.1f} s"
     return title.append(f"  {name}  {tail}", style="not bold")
 
 
