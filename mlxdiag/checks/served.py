@@ -26,11 +26,15 @@ from mlxdiag.server.judge import Served
 SOURCE = "http"
 IN_TIME = "an answer with its end, in {0:g} s"
 
+LATER = Fix(FixKind.RUN, "run it to its end")
+"""What to do where a request was not sent, or not waited for."""
+
 FIXES: Mapping[Fault, Fix] = {
     "connection": Fix(FixKind.RUN, "see that the server runs; its log says why it went away"),
     "slow": Fix(
         FixKind.NONE, "give it more time (--deadline), or fewer tokens (--max-tokens), and compare"
     ),
+    "interrupted": LATER,
     "busy": Fix(FixKind.WAIT, "the server lives and is full: look again when it is less busy"),
     "key": Fix(
         FixKind.SETTINGS, "name the variable that holds its key: server.key_env in inventory.yaml"
@@ -198,7 +202,7 @@ def _unsent(check: Check[object], subject: Subject, why: str, cause: Finding | N
     reason = f"not sent: {why}"
     if cause is not None:
         return Finding(check, subject, Status.SKIP, reason=reason, blocked_by=cause)
-    evidence = Evidence(SOURCE, reason, "an answer")
+    evidence = Evidence(SOURCE, reason, "an answer", LATER)
     return Finding(check, subject, Status.UNKNOWN, evidence)
 
 
@@ -322,7 +326,7 @@ def _by(served: Served) -> str:
 
 def _at_once(served: Served, worst: Finding | None) -> Iterator[Finding]:
     if not served.together:
-        subject = _subject("at once")
+        subject = _subject("parallel")
         reason = f"not sent: {served.unsent_together}"
         if served.asked.parallel:
             yield _unsent(PARALLEL, subject, served.unsent_together, worst)
@@ -330,9 +334,9 @@ def _at_once(served: Served, worst: Finding | None) -> Iterator[Finding]:
             yield Finding(PARALLEL, subject, Status.SKIP, reason=reason)
         return
     for found in served.together:
-        name = f"{found.exchange.number} of {len(served.together)} at once"
+        subject = _subject(found.exchange.name)
         if found.empty:
             evidence = Evidence(SOURCE, "not a word, and no error", "words")
-            yield _fail(PARALLEL, _subject(name), evidence)
+            yield _fail(PARALLEL, subject, evidence)
         else:
-            yield _ended(PARALLEL, _subject(name), found, served, None)
+            yield _ended(PARALLEL, subject, found, served, None)

@@ -59,6 +59,7 @@ def _table(columns: Sequence[str], rows: Sequence[Row], style: Style) -> Table:
     """Lay out rows with their signs; columns that say nothing are left out."""
     used = [n for n in range(len(columns)) if not n or any(_says(row.cells[n]) for row in rows)]
     table = grid(*(columns[n] for n in used))
+    table.show_header = any(columns[n] for n in used)
     for row in rows:
         name, *rest = (style.text(row.cells[n]) for n in used)
         table.add_row(Text(f"{style.mark(row.mark)} {name}", style=COLORS[row.mark]), *rest)

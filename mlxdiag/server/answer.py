@@ -111,7 +111,7 @@ def _timed(made: Answer, read: _Read, found: Exchange) -> Answer:
     """Add the numbers. Of several tokens in the first piece, its share is not counted as rate."""
     pieces = [piece for piece in read.pieces if piece.text]
     tokens = read.tokens if read.tokens is not None else len(pieces) if read.streamed else None
-    if tokens is None:
+    if tokens is None or (made.fault and not tokens):
         return made
     counted: Literal["usage", "chunks"] = "usage" if read.tokens is not None else "chunks"
     made = replace(made, tokens=tokens, counted=counted)

@@ -15,11 +15,12 @@ from mlxdiag.server import course
 from mlxdiag.server.answer import answer
 from mlxdiag.server.client import Call, Client
 from mlxdiag.server.exchange import Exchange, What
+from mlxdiag.server.judge import obstacle_to_parallel
 from mlxdiag.server.record import Examined, Look
 from mlxdiag.server.secret import Secret
 
 PATH_S = 10.0
-"""Time for a path that costs the server nothing, as far as the deadline has it."""
+"""Time for a path that costs the server nothing."""
 
 Examine = Callable[[Inventory, float | None], Examined]
 Show = Callable[[str], None]
@@ -35,6 +36,7 @@ class Visit:
     timeout_s: float | None
     examine: Examine
     show: Show = lambda _text: None
+    path_s: float = PATH_S
     ended: Ended = "complete"
     _heard: list[Exchange] = field(default_factory=list)
 
@@ -83,8 +85,8 @@ class Visit:
             for number in range(1, asked.requests + 1):
                 if ending.stop.is_set() or course.obstacle(asked, self._heard):
                     break
-                await self._send(client, self._chat("request", number))
-            if not ending.stop.is_set() and not course.obstacle_to_parallel(asked, self._heard):
+                await self._send(client, self._chat("request", number), asked.deadline_s)
+            if not ending.stop.is_set() and not obstacle_to_parallel(asked, self._heard):
                 calls = [self._chat("parallel", n) for n in range(1, asked.parallel + 1)]
                 self.show(f"{len(calls)} requests at once")
                 self._heard += await asyncio.gather(
@@ -97,14 +99,12 @@ class Visit:
         for what, path in course.PATHS.items():
             if course.unreachable(self._heard) or client.stopped:
                 return
-            await self._send(client, Call(what, 1, path), PATH_S)
+            await self._send(client, Call(what, 1, path), self.path_s)
 
-    async def _send(self, client: Client, call: Call, most_s: float | None = None) -> None:
-        asked = self.look.asked
-        of = f" of {asked.requests}" if call.what == "request" else ""
+    async def _send(self, client: Client, call: Call, deadline_s: float) -> None:
+        of = f" of {self.look.asked.requests}" if call.what == "request" else ""
         self.show(f"{call.what} {call.number}{of}" if call.body else call.path)
-        deadline = asked.deadline_s if most_s is None else min(most_s, asked.deadline_s)
-        self._heard.append(await client.send(call, deadline))
+        self._heard.append(await client.send(call, deadline_s))
 
     def _chat(self, what: What, number: int) -> Call:
         return Call(what, number, course.CHAT, course.body(self.look.asked, self._heard))

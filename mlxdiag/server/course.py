@@ -109,14 +109,3 @@ def _final(asked: Asked, found: Exchange) -> str:
         else ""
     )
     return how and f"{found.name} was {how}: HTTP {status}"
-
-
-def obstacle_to_parallel(asked: Asked, exchanges: Sequence[Exchange]) -> str:
-    """Say why requests at once are not sent: each one alone has to be answered before."""
-    if not asked.parallel:
-        return "not asked for (--parallel N): two at once have crashed distributed mlx_lm.server"
-    alone = [e for e in exchanges if e.what == "request"]
-    bad = next((e for e in alone if e.end != "done" or e.status != 200), None)
-    if bad is not None:
-        return obstacle(asked, exchanges) or f"{bad.name} alone was not answered"
-    return obstacle(asked, exchanges)

@@ -83,6 +83,16 @@ class Served:
         return tuple(baseline.changes(before, self.tokens_per_s, self.first_token_s))
 
 
+def obstacle_to_parallel(asked: Asked, exchanges: Sequence[Exchange]) -> str:
+    """Say why requests at once are not sent: each one alone has to be answered before."""
+    if not asked.parallel:
+        return "not asked for (--parallel N): two at once have crashed distributed mlx_lm.server"
+    alone = [answer(each) for each in exchanges if each.what == "request"]
+    bad = next((each.exchange.name for each in alone if each.fault or each.empty), None)
+    said = course.obstacle(asked, exchanges)
+    return said or (f"{bad} alone was not answered" if bad else "")
+
+
 def judge(look: Look, ended: str = "complete") -> Served:
     """Read every exchange; `ended` is how the run did."""
     asked, exchanges = look.asked, look.exchanges
@@ -103,7 +113,7 @@ def judge(look: Look, ended: str = "complete") -> Served:
         unsent=(course.obstacle(asked, exchanges) or cut or "not sent") if short else "",
         unsent_together=""
         if together
-        else course.obstacle_to_parallel(asked, exchanges) or cut or "not sent",
+        else obstacle_to_parallel(asked, exchanges) or cut or "not sent",
         hang=look.hang,
     )
 

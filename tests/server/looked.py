@@ -27,13 +27,14 @@ def visit(
     *,
     key: str = "",
     timeout_s: float | None = None,
-    inventory: Inventory = NOBODY,
+    path_s: float = 10.0,
     **asked: Any,  # noqa: ANN401
 ) -> Recording:
     """Look at a server; a hang is looked at by somebody who knows the answer."""
     told = {"url": url, "requests": 1, "deadline_s": 5.0, **asked}
     examine = lambda _inventory, _left: SEEN  # noqa: E731
-    return Visit(Look(Asked(**told)), inventory, Secret(key), timeout_s, examine).run()
+    look = Look(Asked(**told))
+    return Visit(look, NOBODY, Secret(key), timeout_s, examine, path_s=path_s).run()
 
 
 def reported(found: Recording) -> Report:

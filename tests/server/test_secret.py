@@ -44,7 +44,7 @@ ECHOES = ("echo-refused", "echo-spread", "echo-torn")
 def test_no_output_and_no_recording_has_the_key(
     endpoint: Endpoint, fault: str, tmp_path: Path
 ) -> None:
-    found = visit(endpoint.url(fault), key=KEY, key_env=NAME, deadline_s=0.5)
+    found = visit(endpoint.url(fault), key=KEY, key_env=NAME, deadline_s=1.0)
     recording.save(found, tmp_path / "saved")
     texts = [path.read_text() for path in (tmp_path / "saved").rglob("*") if path.is_file()]
     texts += [FORMATS[form](reported(found), Style(verbose=True)) for form in FORMATS]
@@ -61,7 +61,7 @@ def test_no_output_and_no_recording_has_the_key(
 @pytest.mark.parametrize("fault", [*ECHOES, "key"])
 def test_the_command_line_keeps_the_key(endpoint: Endpoint, fault: str, tmp_path: Path) -> None:
     words = ("server", "--url", endpoint.url(fault), "--key-env", NAME, "--requests", "1")
-    more = ("--deadline", "0.5", "--save", "saved.tar.gz", "-f", "json")
+    more = ("--deadline", "1", "--save", "saved.tar.gz", "-f", "json")
     ran = run(*words, *more, cwd=tmp_path, env=environment(**{NAME: KEY, "PYTHONPATH": str(ROOT)}))
     assert traces(ran.stdout + ran.stderr) == []
     assert ran.returncode == {"key": 0, "echo-spread": 0}.get(fault, 1), ran.stderr
