@@ -84,7 +84,7 @@ def chat(
 def event(said: object) -> bytes:
     if isinstance(said, bytes):
         return said
-    return f"data: {json.dumps(delta(said) if isinstance(said, str) else said)}\n\n".encode()
+    return f"data: {json.dumps(delta(said) if isinstance(said, str) else said, ensure_ascii=False)}\n\n".encode()
 
 
 def delta(text: str) -> dict[str, object]:
