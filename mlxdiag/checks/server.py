@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxdiag.finding import Check, Evidence, Fix, FixKind, Severity
+from mlxdiag.finding import Check, Confidence, Evidence, Fix, FixKind, Severity
 
 
 def _reachable(_cluster: object, _served: object) -> Evidence | None:
@@ -72,6 +72,7 @@ MODELS: Check[object] = Check(
     Fix(FixKind.SETTINGS, "name a model that it lists: server.model, or --model"),
     ("server-reachable",),
     _models,
+    Confidence.SEVERAL,
 )
 HEALTH: Check[object] = Check(
     "server-health",
@@ -81,6 +82,7 @@ HEALTH: Check[object] = Check(
     Fix(FixKind.NONE, "look at the log of the server"),
     ("server-reachable",),
     _health,
+    Confidence.SEVERAL,
 )
 ANSWERS: Check[object] = Check(
     "server-answers",
@@ -92,6 +94,7 @@ ANSWERS: Check[object] = Check(
     ),
     ("server-reachable", "server-models"),
     _answers,
+    Confidence.SEVERAL,
 )
 REPEAT: Check[object] = Check(
     "server-repeat",
@@ -103,6 +106,7 @@ REPEAT: Check[object] = Check(
     ),
     ("server-answers",),
     _repeat,
+    Confidence.SINGLE,
 )
 EMPTY: Check[object] = Check(
     "server-empty",
@@ -112,6 +116,7 @@ EMPTY: Check[object] = Check(
     Fix(FixKind.NONE, "look at the log of the server, its chat template and what ends an answer"),
     ("server-answers",),
     _empty,
+    Confidence.INFERRED,
 )
 STREAM: Check[object] = Check(
     "server-stream",
@@ -132,6 +137,7 @@ FIRST_TOKEN: Check[object] = Check(
     ),
     ("server-answers",),
     _first_token,
+    Confidence.INFERRED,
 )
 SPEED: Check[object] = Check(
     "server-speed",
@@ -144,6 +150,7 @@ SPEED: Check[object] = Check(
     ),
     ("server-answers",),
     _speed,
+    Confidence.SEVERAL,
 )
 PARALLEL: Check[object] = Check(
     "server-parallel",
@@ -155,6 +162,7 @@ PARALLEL: Check[object] = Check(
     ),
     ("server-repeat",),
     _parallel,
+    Confidence.SINGLE,
 )
 CHECKS = (
     REACHABLE,

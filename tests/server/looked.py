@@ -84,7 +84,8 @@ def chat(
 def event(said: object) -> bytes:
     if isinstance(said, bytes):
         return said
-    return f"data: {json.dumps(delta(said) if isinstance(said, str) else said, ensure_ascii=False)}\n\n".encode()
+    what = delta(said) if isinstance(said, str) else said
+    return f"data: {json.dumps(what, ensure_ascii=False)}\n\n".encode()
 
 
 def delta(text: str) -> dict[str, object]:

@@ -30,6 +30,7 @@ from tests.server.looked import bad, reported, visit
 from tests.test_cli import environment, on_terminal, run
 
 ENV = environment(PYTHONPATH=str(ROOT))
+ANSWERS = "server-answers"
 
 
 def test_baselines_are_saved_held_to_and_replayed(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -122,28 +123,53 @@ def test_at_once_is_warned_of(endpoint: Endpoint, tmp_path: Path) -> None:
     assert "two requests at once have brought down" in ran.stderr
 
 
+@contextmanager
+def mute(said: list[str]) -> Iterator[int]:
+    """Have no path but that of completions, and say nothing there; note what is asked."""
+
+    def serve(door: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = door.accept()
+            except OSError:
+                return
+            held.append(connection)
+            line = connection.recv(65536).partition(b"\r\n")[0].decode()
+            if line.startswith("GET"):
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            said.append(line)
+
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=serve, args=(door,), daemon=True).start()
+        yield door.getsockname()[1]
+        door.shutdown(socket.SHUT_RDWR)
+    for connection in held:
+        connection.close()
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(None, 124), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
-def test_what_ends_the_run_leaves_a_report(
-    endpoint: Endpoint, number: int | None, code: int, tmp_path: Path
-) -> None:
-    more = ("--timeout", "1.5") if number is None else ()
-    argv = [sys.executable, "-m", "mlxdiag", "server", "--url", endpoint.url("begun"), *more]
-    with subprocess.Popen(
-        [*argv, "-f", "json", "--save", "cut"], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        if number is not None:
-            time.sleep(1.5)
-            process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+def test_what_ends_the_run_leaves_a_report(number: int | None, code: int, tmp_path: Path) -> None:
+    said: list[str] = []
+    more = ("--timeout", "6") if number is None else ()
+    with mute(said) as port:
+        argv = [sys.executable, "-m", "mlxdiag", "server", "--url", f"http://127.0.0.1:{port}"]
+        with subprocess.Popen(
+            [*argv, *more, "-f", "json", "--save", "cut"], cwd=tmp_path, env=ENV,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            end = time.monotonic() + 30
+            while not any(line.startswith("POST") for line in said) and time.monotonic() < end:
+                time.sleep(0.02)
+            if number is not None:
+                process.send_signal(number)
+            out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (code, "")
     told = json.loads(out)
     statuses = {
-        c["subject"]["interface"]: c["status"]
-        for c in told["checks"]
-        if c["id"] == "server-answers"
+        c["subject"]["interface"]: c["status"] for c in told["checks"] if c["id"] == ANSWERS
     }
     assert statuses == {"request 1": "unknown"}
     assert told["server"]["answers"][0]["fault"] == "interrupted"
