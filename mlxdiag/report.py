@@ -261,11 +261,12 @@ def _server(
 ) -> Report:
     """Do the same for a look at a server from outside: no host was asked, so there is none."""
     from mlxdiag.checks import served as asked  # noqa: PLC0415
+    from mlxdiag.server.hanging import concluded  # noqa: PLC0415
     from mlxdiag.server.judge import judge  # noqa: PLC0415
 
     if recording.server is None:
         raise RecordingError("this recording has no server.json: it is not one of `mlxdiag server`")
-    served = judge(recording.server, recording.ended)
+    served = judge(recording.server, recording.ended, concluded(recording))
     seen = cluster.build(replace(recording.inventory, hosts=()), {})
     return Report(
         command="server",

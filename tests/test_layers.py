@@ -937,6 +937,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "recording",
         "repair.step",
+        "server.hanging",
         "server.judge",
         "silence",
     },
@@ -961,7 +962,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "server.course": {"server.asked", "server.exchange"},
     "server.exchange": set(),
-    "server.hanging": {"inventory", "server.record"},
+    "server.hanging": {"inventory", "recording", "server.record"},
     "server.judge": {
         "server.answer",
         "server.asked",

@@ -166,7 +166,7 @@ def _visit(asked: Asked, named: Inventory, save: Path | None, timeout: float | N
         recording.check_target(save)
     if asked.parallel:
         sys.stderr.write(AT_ONCE.format(asked.parallel))
-    found = Visit(Look(asked), named, key, timeout, hanging.examined, _show).run()
+    found = Visit(Look(asked), named, key, timeout, hanging.look, _show).run()
     if save is not None:
         recording.save(found, save)
     return found

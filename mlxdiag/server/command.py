@@ -22,8 +22,9 @@ from mlxdiag.server.secret import Secret
 PATH_S = 10.0
 """Time for a path that costs the server nothing."""
 
-Examine = Callable[[Inventory, float | None], Examined]
 Show = Callable[[str], None]
+Examine = Callable[[Inventory, float | None, Show], Recording | Examined]
+"""Looks at the ranks within the time that is left; or says why it does not."""
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Visit:
     def run(self) -> Recording:
         """Ask; while a request hangs its connection stays open until the ranks were looked at."""
         started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        found: Recording | Examined | None = None
         with Noted() as noted, asyncio.Runner() as runner:
             loop = runner.get_loop()
             began = loop.time()
@@ -50,22 +52,30 @@ class Visit:
             noted.arm()
             if self.ended == "complete" and self._hangs():
                 self.show("a request hangs: looking at the ranks")
-                found = self.examine(self.inventory, self._left(loop.time() - began))
-                self.look = replace(self.look, hang=found)
+                left = self._left(loop.time() - began)
+                found = self.examine(self.inventory, left, self.show)
                 noted.arm()
             runner.run(client.close())
             seconds = loop.time() - began
         if self.ended == "complete":
             self.ended = noted.how
         self.show("")
+        return self._recording(found, started_at, round(seconds, 3))
+
+    def _recording(self, found: Recording | Examined | None, at: str, seconds: float) -> Recording:
+        """Put what was heard beside what the hosts said of their ranks."""
+        look = replace(self.look, exchanges=tuple(self._heard))
+        if isinstance(found, Recording):
+            ended = found.ended if self.ended == "complete" else self.ended
+            return replace(found, started_at=at, duration_s=seconds, ended=ended, server=look)
         return Recording(
             inventory=self.inventory,
             hosts={},
-            started_at=started_at,
-            duration_s=round(seconds, 3),
+            started_at=at,
+            duration_s=seconds,
             tool_version=__version__,
             ended=self.ended,
-            server=replace(self.look, exchanges=tuple(self._heard)),
+            server=replace(look, hang=found),
         )
 
     def _left(self, spent_s: float) -> float | None:

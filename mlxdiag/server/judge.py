@@ -93,8 +93,8 @@ def obstacle_to_parallel(asked: Asked, exchanges: Sequence[Exchange]) -> str:
     return said or (f"{bad} alone was not answered" if bad else "")
 
 
-def judge(look: Look, ended: str = "complete") -> Served:
-    """Read every exchange; `ended` is how the run did."""
+def judge(look: Look, ended: str = "complete", hang: Examined | None = None) -> Served:
+    """Read every exchange; `ended` is how the run did, `hang` what its ranks were doing."""
     asked, exchanges = look.asked, look.exchanges
     chats = {
         what: tuple(answer(e) for e in exchanges if e.what == what)
@@ -114,7 +114,7 @@ def judge(look: Look, ended: str = "complete") -> Served:
         unsent_together=""
         if together
         else obstacle_to_parallel(asked, exchanges) or cut or "not sent",
-        hang=look.hang,
+        hang=hang,
     )
 
 

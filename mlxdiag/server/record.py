@@ -17,7 +17,10 @@ from mlxdiag.server.exchange import ENDS, WHATS, Chunk, Exchange
 
 @dataclass(frozen=True)
 class Examined:
-    """What a look at the ranks said while a request hung: the conclusion, and the rest in lines."""
+    """What a look at the ranks said while a request hung, or why nobody looked.
+
+    The conclusion, and the rest in lines.
+    """
 
     conclusion: str
     lines: tuple[str, ...] = ()
@@ -25,7 +28,10 @@ class Examined:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a server, in the order of its requests."""
+    """One look at a server, in the order of its requests.
+
+    `hang` is what stands in place of a look at the ranks, or is known of it without their hosts.
+    """
 
     asked: Asked
     exchanges: tuple[Exchange, ...] = ()

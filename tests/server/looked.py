@@ -32,7 +32,7 @@ def visit(
 ) -> Recording:
     """Look at a server; a hang is looked at by somebody who knows the answer."""
     told = {"url": url, "requests": 1, "deadline_s": 5.0, **asked}
-    examine = lambda _inventory, _left: SEEN  # noqa: E731
+    examine = lambda _inventory, _left, _show: SEEN  # noqa: E731
     look = Look(Asked(**told))
     return Visit(look, NOBODY, Secret(key), timeout_s, examine, path_s=path_s).run()
 
