@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.server.ranks import Ranks
+from tests.server.ranks import Ranks, become_rank_0
 
 WORDS = ("one", " two", " three", " four", " five", " six", " sev", "en", " eight", " nine")
 TOKENS = 10
@@ -386,7 +386,8 @@ def free_ports(count: int) -> list[int]:
 
 def main() -> None:
     """Serve until stdin ends; the main thread is rank 0, as MLX wants one thread."""
-    ranks = Ranks(2, free_ports(2))
+    become_rank_0(2, free_ports(2))
+    ranks = Ranks()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -36,28 +36,37 @@ def follow() -> None:
         pass
 
 
+def become_rank_0(count: int, ports: list[int]) -> None:
+    """Start this program anew with the variables of rank 0, unless it has them already."""
+    if "MLX_RANK" in os.environ:
+        return
+    place = Path(tempfile.mkdtemp(prefix="mlxdiag-server-")) / "ring.json"
+    place.write_text(json.dumps([[f"127.0.0.1:{port}"] for port in ports]))
+    told = {"MLX_HOSTFILE": str(place), "MLX_RANK": "0", "RANKS": str(count)}
+    words = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, words, {**os.environ, **told})  # noqa: S606
+
+
 class Ranks:
     """Starts the other ranks and joins them."""
 
-    def __init__(self, count: int, ports: list[int]) -> None:
-        listing = [[f"127.0.0.1:{port}"] for port in ports[:count]]
-        folder = Path(tempfile.mkdtemp(prefix="mlxdiag-server-"))
-        hostfile = folder / "ring.json"
-        hostfile.write_text(json.dumps(listing))
-        told = {"MLX_HOSTFILE": str(hostfile)}
+    def __init__(self) -> None:
         self.others = [
             subprocess.Popen(
                 [sys.executable, "-m", "tests.server.ranks"],
-                env={**os.environ, **told, "MLX_RANK": str(rank)},
+                env={**os.environ, "MLX_RANK": str(rank)},
                 stdout=subprocess.PIPE,
                 stdin=subprocess.DEVNULL,
             )
-            for rank in range(1, count)
+            for rank in range(1, int(os.environ["RANKS"]))
         ]
-        os.environ |= {**told, "MLX_RANK": "0"}
         self.group = mx.distributed.init(strict=True, backend="ring")
-        hostfile.unlink()
-        folder.rmdir()
+        place = Path(os.environ["MLX_HOSTFILE"])
+        for other in self.others:  # each has read the list when it is ready
+            assert other.stdout is not None
+            other.stdout.readline()
+        place.unlink()
+        place.parent.rmdir()
 
     def token(self, number: int) -> int:
         """Compute a token: its number, by way of every rank."""
