@@ -118,8 +118,10 @@ def _reach(served: Served) -> Finding:
         said = "the run was ended before it answered"
         return _fail(REACHABLE, subject, Evidence(SOURCE, said, expected), status=Status.UNKNOWN)
     first = next(e for e in every if e.end != "interrupted")
-    fix = {"tls": TLS, "unresolved": NAME}.get(first.end)
-    return _fail(REACHABLE, subject, Evidence(SOURCE, _silence(first), expected, fix))
+    fix = {"tls": TLS, "unresolved": NAME}.get(first.end) or _of_ranks(served)
+    shown_so = f"; {served.hang.conclusion}" if served.hang else ""
+    said = f"{_silence(first)}{shown_so}"
+    return _fail(REACHABLE, subject, Evidence(SOURCE, said, expected, fix))
 
 
 def _silence(first: Exchange) -> str:
@@ -214,8 +216,15 @@ def _ended(
     status = Status.UNKNOWN if found.fault in UNKNOWN_FAULTS else Status.FAIL
     expected = IN_TIME.format(served.asked.deadline_s)
     said = f"{found.said}{_beside(found, served)}"
-    evidence = Evidence(SOURCE, said, expected, FIXES.get(found.fault))
+    fix = FIXES.get(found.fault) or _of_ranks(served)
+    evidence = Evidence(SOURCE, said, expected, fix)
     return _fail(check, subject, evidence, _follows(found, cause), status)
+
+
+def _of_ranks(served: Served) -> Fix | None:
+    """Give what the look at the ranks says is to be done; None: the check's own."""
+    todo = served.hang.todo if served.hang else ""
+    return Fix(FixKind.RUN, todo) if todo else None
 
 
 def _follows(found: Answer, cause: Finding | None) -> Finding | None:

@@ -19,11 +19,12 @@ from mlxdiag.server.exchange import ENDS, WHATS, Chunk, Exchange
 class Examined:
     """What a look at the ranks said while a request hung, or why nobody looked.
 
-    The conclusion, and the rest in lines.
+    The conclusion, the rest in lines, and what is to be done where that is known.
     """
 
     conclusion: str
     lines: tuple[str, ...] = ()
+    todo: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,15 @@ def load(text: bytes, source: str) -> Look:
         return Look(
             Asked(**asked, before=Before(**before) if before else None),
             tuple(map(_read, document["exchanges"])),
-            Examined(str(hang["conclusion"]), tuple(map(str, hang["lines"]))) if hang else None,
+            _examined(hang) if hang else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordingError(f"{source}: not what a server was asked: {error!r}"[:300]) from error
+
+
+def _examined(said: dict[str, Any]) -> Examined:
+    lines = tuple(map(str, said["lines"]))
+    return Examined(str(said["conclusion"]), lines, str(said["todo"]))
 
 
 def _exchange(found: Exchange) -> dict[str, Any]:

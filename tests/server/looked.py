@@ -19,7 +19,7 @@ from mlxdiag.server.secret import Secret
 
 NOBODY = Inventory("lab", ())
 URL = "http://macstudio1:8080"
-SEEN = Examined("rank 1 is the one to look at", ("rank 0 waits in all_sum", "rank 1 is stopped"))
+SEEN = Examined("rank 1 is the one to look at", ("rank 0 waits in all_sum",), "kill -CONT 7")
 
 
 def visit(

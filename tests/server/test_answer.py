@@ -12,7 +12,7 @@ from mlxdiag.server.answer import answer, quantile
 from mlxdiag.server.asked import Before
 from mlxdiag.server.exchange import Chunk
 from mlxdiag.server.judge import judge
-from mlxdiag.server.record import Look
+from mlxdiag.server.record import Examined, Look
 from tests.server.looked import (
     MODELS,
     SEEN,
@@ -187,8 +187,15 @@ def test_what_a_hang_showed_is_in_the_finding_and_the_line() -> None:
     assert cause.evidence is not None
     assert cause.evidence.observed.endswith("; rank 1 is the one to look at")
     assert cause.fix is not None
-    assert "mlxdiag hang" in cause.fix.text
+    assert cause.fix.text == "kill -CONT 7"
     assert [f.status for f in made.findings if f.id == "server-repeat"] == [Status.SKIP] * 2
+
+
+def test_where_nobody_knows_what_to_do_the_ranks_are_to_be_looked_at() -> None:
+    hung = chat([], end="deadline", seconds=60.0)
+    (cause,) = reported(recorded(MODELS, hung, hang=Examined("not looked at"))).causes
+    assert cause.fix is not None
+    assert "mlxdiag hang" in cause.fix.text
 
 
 def test_a_run_that_was_ended_leaves_the_rest_unknown() -> None:

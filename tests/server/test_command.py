@@ -25,8 +25,11 @@ from cryptography.x509.oid import NameOID
 from mlxdiag.finding import Status
 from mlxdiag.inventory import Host, Server
 from mlxdiag.server.asked import Asked, about
+from mlxdiag.server.command import Visit
+from mlxdiag.server.record import Examined, Look
+from mlxdiag.server.secret import Secret
 from tests.server.conftest import KEY, ROOT, Endpoint
-from tests.server.looked import bad, reported, visit
+from tests.server.looked import NOBODY, bad, reported, visit
 from tests.test_cli import environment, on_terminal, run
 
 ENV = environment(PYTHONPATH=str(ROOT))
@@ -124,7 +127,7 @@ def test_at_once_is_warned_of(endpoint: Endpoint, tmp_path: Path) -> None:
 
 
 @contextmanager
-def mute(said: list[str]) -> Iterator[int]:
+def mute(said: list[str], held: list[socket.socket]) -> Iterator[int]:
     """Have no path but that of completions, and say nothing there; note what is asked."""
 
     def serve(door: socket.socket) -> None:
@@ -139,7 +142,6 @@ def mute(said: list[str]) -> Iterator[int]:
                 connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             said.append(line)
 
-    held: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as door:
         threading.Thread(target=serve, args=(door,), daemon=True).start()
         yield door.getsockname()[1]
@@ -154,7 +156,7 @@ def mute(said: list[str]) -> Iterator[int]:
 def test_what_ends_the_run_leaves_a_report(number: int | None, code: int, tmp_path: Path) -> None:
     said: list[str] = []
     more = ("--timeout", "6") if number is None else ()
-    with mute(said) as port:
+    with mute(said, []) as port:
         argv = [sys.executable, "-m", "mlxdiag", "server", "--url", f"http://127.0.0.1:{port}"]
         with subprocess.Popen(
             [*argv, *more, "-f", "json", "--save", "cut"], cwd=tmp_path, env=ENV,
@@ -175,6 +177,24 @@ def test_what_ends_the_run_leaves_a_report(number: int | None, code: int, tmp_pa
     assert told["server"]["answers"][0]["fault"] == "interrupted"
     assert told["server"]["hang"] is None
     assert run("server", "--replay", "cut", "-f", "json", cwd=tmp_path).stdout == out
+
+
+def test_the_connection_is_open_until_the_ranks_were_looked_at() -> None:
+    said: list[str] = []
+    held: list[socket.socket] = []
+    with mute(said, held) as port:
+
+        def examine(*_: object) -> Examined:
+            with pytest.raises(BlockingIOError):
+                held[-1].recv(1, socket.MSG_DONTWAIT)
+            return Examined("seen")
+
+        asked = Asked(f"http://127.0.0.1:{port}", deadline_s=0.5)
+        found = Visit(Look(asked), NOBODY, Secret(), None, examine).run()
+        held[-1].settimeout(5)
+        assert held[-1].recv(1) == b""
+    assert found.server is not None
+    assert found.server.hang == Examined("seen")
 
 
 def test_on_a_terminal_stdout_has_the_report_alone(endpoint: Endpoint) -> None:

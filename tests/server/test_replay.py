@@ -139,7 +139,7 @@ def test_what_people_read_shows_requests_hang_and_changes(form: str) -> None:
         return FORMATS[form](made, Style())
 
     hung = shown(reported(MADE["hangs"]))
-    assert "rank 1 is stopped" in hung
+    assert "rank 0 waits in all" in hung
     assert "requests 2-3" in hung
     assert "not sent: request 1 was not through in 60 s" in hung.replace("\n", " ")
     was = recorded(MODELS, chat(steady(0.4, 0.1, 11, 22)), before=WAS)
