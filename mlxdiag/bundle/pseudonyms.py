@@ -119,7 +119,7 @@ class Pseudonyms:
         return f"00000000-0000-4000-8000-{self._number('uuid', text.lower()):012d}"
 
     def _udid(self, text: str) -> str:
-        return f"00000000-{self._number('udid', text.lower()):016d}"
+        return f"00000000-9{self._number('udid', text.lower()):015d}"
 
     def _guid(self, text: str) -> str:
         """Keep what system_profiler and the verbs have in common: one is the other backwards."""
