@@ -17,8 +17,9 @@ from mlxdiag.checks.server import (
     STREAM,
 )
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Status, Subject
-from mlxdiag.server.answer import Answer, Fault, shown
+from mlxdiag.server.answer import Answer, Fault
 from mlxdiag.server.baseline import ROOM
+from mlxdiag.server.body import shown
 from mlxdiag.server.course import ABSENT, KEY, PATHS, is_listed
 from mlxdiag.server.exchange import NO_CONNECTION, Exchange
 from mlxdiag.server.judge import Served

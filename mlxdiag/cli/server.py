@@ -28,6 +28,7 @@ from mlxdiag.cli.options import (
     TimeoutOption,
 )
 from mlxdiag.cli.stages import (
+    as_json,
     check_output,
     finish,
     inventory_of,
@@ -39,7 +40,6 @@ from mlxdiag.cli.stages import (
 if TYPE_CHECKING:
     from mlxdiag.inventory import Inventory
     from mlxdiag.recording import Recording
-    from mlxdiag.report import Report
     from mlxdiag.server.asked import Asked, Before
 
 AT_ONCE = (
@@ -70,7 +70,7 @@ def server(
         int, typer.Option("--requests", min=1, max=100, help="So many, one after the other.")
     ] = 3,
     parallel: Annotated[
-        int, typer.Option("--parallel", min=0, max=64, help="Then so many at once.  0: none.")
+        int, typer.Option("--parallel", min=0, max=64, help="Then so many at once; may crash it.")
     ] = 0,
     deadline: Annotated[
         float, typer.Option("--deadline", min=0.1, help="Seconds for each request.")
@@ -111,7 +111,7 @@ def server(
         found = _visit(asked, named, save, timeout)
     report = reported(found, "server", chosen, fail_on)
     if save_baseline is not None and report.exit_code == 0:
-        files.put(save_baseline, _document(report))
+        files.put(save_baseline, as_json(report))
     finish(report, format, output, verbose=False, no_color=no_color)
 
 
@@ -178,10 +178,3 @@ def _show(text: str) -> None:
         width = shutil.get_terminal_size((100, 24)).columns - 1
         sys.stderr.write(f"\r\x1b[K{text[:width]}")
         sys.stderr.flush()
-
-
-def _document(report: Report) -> str:
-    from mlxdiag.render import FORMATS  # noqa: PLC0415
-    from mlxdiag.render.style import Style  # noqa: PLC0415
-
-    return FORMATS["json"](report, Style())

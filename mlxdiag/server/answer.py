@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 
-from mlxdiag.server import sse
+from mlxdiag.server import body
+from mlxdiag.server.body import Body
 from mlxdiag.server.course import KEY, is_busy
 from mlxdiag.server.exchange import NO_CONNECTION, Exchange
 
@@ -33,12 +33,6 @@ Fault = Literal[
 SILENCE_S, SILENCE_GAPS = 2.0, 10.0
 """At the deadline a stream hangs when it was silent for so long, and for so many of its longest
 gaps; until then it is slow."""
-
-TEXTS = ("content", "reasoning_content", "reasoning", "text")
-"""Where servers put what a model says; `text` is that of the older completions."""
-
-SHOWN = 160
-"""Characters of what a server said that go into a report."""
 
 
 @dataclass(frozen=True)
@@ -77,37 +71,18 @@ def quantile(gaps: Sequence[float], share: float) -> float | None:
     return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else None
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A part of a message at its time."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What the body of an exchange holds."""
-
-    pieces: tuple[_Piece, ...] = ()
-    tokens: int | None = None
-    ended: bool = False
-    error: str = ""
-    garbage: str = ""
-    comments: tuple[float, ...] = ()
-    streamed: bool = False
-
-
 def answer(found: Exchange) -> Answer:
     """Read an exchange that asked for a completion."""
-    read = _body(found)
+    read = body.read(found)
     fault, said = _fault(found, read)
     text = "".join(piece.text for piece in read.pieces)
-    made = Answer(found, fault, said, text[:SHOWN], read.streamed, comments=len(read.comments))
+    made = Answer(
+        found, fault, said, text[: body.SHOWN], read.streamed, comments=len(read.comments)
+    )
     return _timed(made, read, found)
 
 
-def _timed(made: Answer, read: _Read, found: Exchange) -> Answer:
+def _timed(made: Answer, read: Body, found: Exchange) -> Answer:
     """Add the numbers. Of several tokens in the first piece, its share is not counted as rate."""
     pieces = [piece for piece in read.pieces if piece.text]
     tokens = read.tokens if read.tokens is not None else len(pieces) if read.streamed else None
@@ -130,103 +105,7 @@ def _timed(made: Answer, read: _Read, found: Exchange) -> Answer:
     )
 
 
-def _body(found: Exchange) -> _Read:
-    """Read a body by what it is, not by what its head calls it."""
-    raw = found.body.lstrip()
-    if found.status != 200 or not raw:
-        return _Read(error=_message(found.body))
-    if raw[:1] == b"{":
-        return _whole(found)
-    return _stream(found)
-
-
-def _whole(found: Exchange) -> _Read:
-    """Read an answer in one piece."""
-    try:
-        document = json.loads(found.body)
-    except (ValueError, RecursionError):
-        done = found.end == "done"
-        return _Read(garbage="JSON that is not whole" if done else "", ended=False)
-    error = _message(found.body) if isinstance(document, dict) and "error" in document else ""
-    texts = tuple(_Piece(found.seconds, text) for text in _texts(document, "message"))
-    bad = "" if error or _choices(document) is not None else "JSON without choices"
-    return _Read(texts, _usage(document), ended=True, error=error, garbage=bad)
-
-
-def _stream(found: Exchange) -> _Read:
-    """Read an answer in events."""
-    stream = sse.read(found.chunks)
-    pieces: list[_Piece] = []
-    tokens, ended, error, garbage = None, False, "", stream.stray
-    for event in stream.events:
-        if event.data.strip() == "[DONE]":
-            ended = True
-            continue
-        try:
-            document = json.loads(event.data)
-        except (ValueError, RecursionError):
-            garbage = garbage or event.data
-            continue
-        if isinstance(document, dict) and document.get("error"):
-            error = error or _message(event.data.encode())
-        choices = _choices(document)
-        if choices is None and not error and _usage(document) is None:
-            garbage = garbage or event.data
-        pieces += [_Piece(event.at, text) for text in _texts(document, "delta")]
-        ended = ended or any(choice.get("finish_reason") for choice in choices or ())
-        tokens = _usage(document) if _usage(document) is not None else tokens
-    if found.end == "done" and stream.rest.strip() and not garbage and not ended:
-        garbage = "" if stream.rest.startswith(b"data") else stream.rest.decode("utf-8", "replace")
-    comments = stream.comments
-    return _Read(tuple(pieces), tokens, ended, error, garbage, comments, streamed=True)
-
-
-def _choices(document: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401
-    found = document.get("choices") if isinstance(document, dict) else None
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        return None
-    return found
-
-
-def _texts(document: Any, part: str) -> Iterator[str]:  # noqa: ANN401
-    """Give what a choice says, thoughts and calls of tools included."""
-    for choice in _choices(document) or ():
-        held = choice.get(part)
-        places: Sequence[Mapping[str, Any]] = (held if isinstance(held, dict) else {}, choice)
-        for place in places:
-            yield from (place[n] for n in TEXTS if isinstance(place.get(n), str) and place[n])
-        calls = places[0].get("tool_calls")
-        if calls:
-            yield json.dumps(calls, sort_keys=True)
-
-
-def _usage(document: Any) -> int | None:  # noqa: ANN401
-    usage = document.get("usage") if isinstance(document, dict) else None
-    count = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
-    return count if known else None
-
-
-def _message(raw: bytes) -> str:
-    """Give what a server says of an error, in a line."""
-    text = raw.decode("utf-8", "replace")
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return shown(text)
-    for key in ("error", "message", "detail"):
-        if isinstance(said, dict) and said.get(key):
-            said = said[key]
-    return shown(said if isinstance(said, str) else json.dumps(said, sort_keys=True))
-
-
-def shown(text: str) -> str:
-    """Cut what a server said to what a line holds."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[: SHOWN - 3]}..."
-
-
-def _fault(found: Exchange, read: _Read) -> tuple[Fault, str]:
+def _fault(found: Exchange, read: Body) -> tuple[Fault, str]:
     """Say what was wrong with an exchange: the connection, the status, the body, the end."""
     if found.end in NO_CONNECTION or found.end in ("closed", "not_http"):
         return "connection", found.detail
@@ -235,13 +114,13 @@ def _fault(found: Exchange, read: _Read) -> tuple[Fault, str]:
     if found.status is not None and found.status != 200:
         return _status(found, read)
     if read.garbage:
-        return "garbage", f"not what a completion is: {shown(read.garbage)}"
+        return "garbage", f"not what a completion is: {body.shown(read.garbage)}"
     if read.error:
         return "status", f"an error in place of words: {read.error}"
     return _overdue(found, read) if found.end == "deadline" else _end(found, read)
 
 
-def _end(found: Exchange, read: _Read) -> tuple[Fault, str]:
+def _end(found: Exchange, read: Body) -> tuple[Fault, str]:
     """Say whether an answer that is over has its end."""
     if found.end == "too_long":
         return "garbage", f"no end: {found.detail}"
@@ -254,12 +133,12 @@ def _end(found: Exchange, read: _Read) -> tuple[Fault, str]:
     return "", ""
 
 
-def _so_far(read: _Read) -> str:
+def _so_far(read: Body) -> str:
     count = sum(bool(piece.text) for piece in read.pieces)
     return f"{count} piece{'' if count == 1 else 's'} of text in"
 
 
-def _status(found: Exchange, read: _Read) -> tuple[Fault, str]:
+def _status(found: Exchange, read: Body) -> tuple[Fault, str]:
     status = f"HTTP {found.status}"
     said = f"{status}: {read.error}" if read.error else status
     if found.status in KEY:
@@ -270,13 +149,13 @@ def _status(found: Exchange, read: _Read) -> tuple[Fault, str]:
         return "busy", f"{said}; {wait}"
     if 300 <= (found.status or 0) < 400:
         place = found.headers.get("location", "nowhere").partition("?")[0]
-        return "redirect", f"{status} to {shown(place)}, which is not followed"
+        return "redirect", f"{status} to {body.shown(place)}, which is not followed"
     if found.status == 404 and "model" in read.error.lower():
         return "model", said
     return "status", said
 
 
-def _overdue(found: Exchange, read: _Read) -> tuple[Fault, str]:
+def _overdue(found: Exchange, read: Body) -> tuple[Fault, str]:
     """Tell a server that hangs from one that is slow."""
     limit = f"{found.seconds:.1f} s"
     times = [piece.at for piece in read.pieces if piece.text]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -88,6 +89,13 @@ def test_an_error_in_the_stream_is_an_error() -> None:
 def test_json_that_is_no_completion_is_garbage(said: object) -> None:
     chunks = [(0.1, event(said) if not isinstance(said, str) else b'data: "words"\n\n')]
     assert answer(chat(chunks)).fault == "garbage"
+
+
+def test_an_error_that_is_null_is_none() -> None:
+    told = {"error": None, "choices": [{"message": {"content": "words"}}]}
+    whole = json.dumps(told).encode()
+    found = answer(replace(chat([]), chunks=(Chunk(0.2, whole),)))
+    assert (found.fault, found.text, found.streamed) == ("", "words", False)
 
 
 def test_calls_of_tools_are_words() -> None:
