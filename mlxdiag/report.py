@@ -276,7 +276,9 @@ def _server(
         ended=recording.ended,
         cluster=seen,
         links=(),
-        findings=tuple(f for f in asked.findings(served) if wanted(f)),
+        findings=silenced(
+            (f for f in asked.findings(served) if wanted(f)), recording.inventory.silence
+        ),
         recommendation=Recommendation(None, "low", "no host was asked", (), ()),
         fail_on=fail_on,
         server=served,

@@ -96,6 +96,8 @@ def server(
     """Ask the server for completions, as its users do: does it answer, again, and how fast."""
     from mlxdiag.server.asked import PROMPT, Asked  # noqa: PLC0415
 
+    if any("\ud800" <= character <= "\udfff" for character in f"{prompt}{model}"):
+        raise typer.BadParameter("--prompt and --model want text in UTF-8")
     chosen = wanted_by(only, skip, _names() if only or skip else set())
     for place in (output, save_baseline):
         check_output(place)

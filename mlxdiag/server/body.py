@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlxdiag.server import sse
-from mlxdiag.server.exchange import Exchange
+from mlxdiag.server.exchange import Exchange, sound
 
 TEXTS = ("content", "reasoning_content", "reasoning", "text")
 """Where servers put what a model says; `text` is that of the older completions."""
+
+MOST = 1 << 30
+"""A server that counts more tokens than this has not counted."""
 
 SHOWN = 160
 """Characters of what a server said that go into a report."""
@@ -108,7 +111,9 @@ def _texts(document: Any, part: str) -> Iterator[str]:  # noqa: ANN401
         held = choice.get(part)
         places: Sequence[Mapping[str, Any]] = (held if isinstance(held, dict) else {}, choice)
         for place in places:
-            yield from (place[n] for n in TEXTS if isinstance(place.get(n), str) and place[n])
+            yield from (
+                sound(place[n]) for n in TEXTS if isinstance(place.get(n), str) and place[n]
+            )
         calls = places[0].get("tool_calls")
         if calls:
             yield json.dumps(calls, sort_keys=True)
@@ -117,7 +122,7 @@ def _texts(document: Any, part: str) -> Iterator[str]:  # noqa: ANN401
 def _usage(document: Any) -> int | None:  # noqa: ANN401
     usage = document.get("usage") if isinstance(document, dict) else None
     count = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+    known = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MOST
     return count if known else None
 
 
@@ -136,5 +141,5 @@ def _message(raw: bytes) -> str:
 
 def shown(text: str) -> str:
     """Cut what a server said to what a line holds."""
-    line = " ".join(text.split())
+    line = " ".join(sound(text).split())
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 3]}..."

@@ -120,7 +120,9 @@ class Client:
         """Have the conversation; whatever goes wrong with it is an end of it."""
         try:
             await self._read(call, heard, start)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+        except httpx.InvalidURL:
+            heard.end, heard.detail = "unresolved", "no address that can be asked"
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             heard.end, heard.detail = _ended(error, heard)
 
     async def _read(self, call: Call, heard: _Heard, start: float) -> None:

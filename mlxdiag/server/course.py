@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlxdiag.server.asked import Asked
-from mlxdiag.server.exchange import NO_CONNECTION, Exchange, What
+from mlxdiag.server.exchange import NO_CONNECTION, Exchange, What, sound
 
 PATHS: Mapping[What, str] = {"models": "/v1/models", "health": "/health", "queue": "/queue"}
 CHAT = "/v1/chat/completions"
@@ -35,7 +35,7 @@ def listed(exchanges: Sequence[Exchange]) -> tuple[str, ...] | None:
         return None
     try:
         document = json.loads(found.body)
-        return tuple(str(model["id"]) for model in document["data"])
+        return tuple(sound(str(model["id"])) for model in document["data"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -74,3 +74,8 @@ class Exchange:
     def name(self) -> str:
         """What a report calls it."""
         return f"{self.what} {self.number}" if self.is_chat else self.path
+
+
+def sound(text: str) -> str:
+    """Replace halves of pairs, which JSON can spell and no file can hold."""
+    return text.encode("utf-8", "replace").decode()

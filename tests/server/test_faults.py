@@ -119,8 +119,11 @@ def test_nothing_listens() -> None:
     ]
 
 
-def test_a_name_that_nobody_knows() -> None:
-    made = reported(visit("http://no-such-host.invalid:8080"))
+@pytest.mark.parametrize(
+    "url", ["http://no-such-host.invalid:8080", "http://[zz]:80", "http://a:b"]
+)
+def test_a_name_that_nobody_knows(url: str) -> None:
+    made = reported(visit(url))
     assert bad(made) == [("server-reachable", FAIL)]
     assert "unresolved" in str(made.causes[0].evidence)
 

@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlxdiag import recording
 from mlxdiag.errors import RecordingError
+from mlxdiag.finding import Status
+from mlxdiag.inventory import Silence
 from mlxdiag.recording import Recording
 from mlxdiag.render import EXIT_CODES, FORMATS
 from mlxdiag.render.json import document
@@ -42,6 +44,12 @@ MADE: dict[str, Recording] = {
     "hangs": recorded(MODELS, HUNG, hang=SEEN, requests=3, tokens_per_s=9.0),
     "hostile": recorded(MODELS, NASTY_CHAT, REFUSED, requests=2, before=WAS, url=f"http://{NASTY}"),
     "garbage": recorded(SPOILT, chat([(0.1, b"\xff\xfe\x80 no events")]), parallel=2),
+    "halves": recorded(
+        replace(MODELS, chunks=(Chunk(0.01, b'{"data": [{"id": "q\\ud800"}]}'),)),
+        chat([(0.1, b'data: {"choices": [{"delta": {"content": "\\udfff"}}]}\n\n')]),
+        replace(chat([], number=2), status=500, chunks=(Chunk(0.1, b'{"error": "\\ud801"}'),)),
+        requests=2,
+    ),
     "nothing": recorded(),
     "ended": replace(recorded(MODELS), ended="interrupted"),
     "at once": recorded(
@@ -76,6 +84,7 @@ def test_a_live_run_and_its_replay_say_the_same(endpoint: Endpoint, tmp_path: Pa
 @pytest.mark.parametrize("form", FORMATS)
 def test_no_format_lets_a_control_character_through(form: str, name: str) -> None:
     text = FORMATS[form](reported(MADE[name]), Style())
+    text.encode()
     if form != "json":
         assert not FORBIDDEN.search(text)
     assert text.endswith("\n")
@@ -148,6 +157,13 @@ def test_what_people_read_shows_requests_hang_and_changes(form: str) -> None:
     assert "20.0 tokens/s" in text
     for word in ("BACKENDS", "Backends", "Topology", "PORT PAIRS"):
         assert word not in text
+
+
+def test_what_is_silenced_is_said_and_does_not_count() -> None:
+    wish = Silence("server-answers", "known since Monday")
+    made = replace(MADE["hangs"], inventory=replace(MADE["hangs"].inventory, silence=(wish,)))
+    finding = next(f for f in reported(made).findings if f.id == "server-answers")
+    assert (finding.status, finding.reason) == (Status.SKIP, "silenced: known since Monday")
 
 
 def test_the_command_of_another_recording_is_refused() -> None:
