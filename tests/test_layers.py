@@ -32,7 +32,20 @@ FACTS = {
 }
 PARSER = {"capture", "errors"}
 
-SURVEY = {f"facts.{command}" for command in ("pmset",)}
+SURVEY = {
+    f"facts.{command}"
+    for command in (
+        "exo_daemon",
+        "hostname",
+        "netstat_inet",
+        "nvram_rdma",
+        "plutil_bridges",
+        "plutil_sharing",
+        "pmset",
+        "socketfilterfw",
+        "system_profiler_network",
+    )
+}
 """Commands that only `mlxdiag check` asks."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -111,7 +124,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bundle.redact": {
         "bundle.pseudonyms",
         "errors",
+        "facts.hostname",
+        "facts.system_profiler_network",
         "inventory",
+        "readings",
         "recording",
         "report",
     },
@@ -149,7 +165,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
-    "checks.address": {"checks.subject", "cluster", "readings"},
+    "checks.address": {"checks.subject", "cluster", "facts.netstat_inet", "readings"},
     "checks.answers": {
         "capture",
         "cluster",
@@ -157,6 +173,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
+    "checks.bridging": {"cluster", "finding", "readings", "topology"},
     "checks.cabling": {
         "checks.subject",
         "cluster",
@@ -166,9 +183,21 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
+    "checks.enough": {"cluster", "finding", "readings"},
+    "checks.firewall": {"cluster", "facts.socketfilterfw", "finding", "readings"},
     "checks.gid": {"checks.address", "checks.subject", "cluster", "finding", "readings"},
     "checks.gate": {"finding", "readings"},
+    "checks.gidmatch": {
+        "checks.address",
+        "checks.gid",
+        "checks.rdma",
+        "checks.subject",
+        "cluster",
+        "finding",
+        "readings",
+    },
     "checks.hardware": {"checks.subject", "cluster", "errors", "finding", "ports", "readings"},
+    "checks.identity": {"cluster", "facts.ifconfig", "finding", "readings", "routes"},
     "checks.network": {
         "checks.address",
         "checks.subject",
@@ -207,6 +236,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "readings",
     },
+    "checks.routing": {
+        "checks.subject",
+        "cluster",
+        "facts.netstat_inet",
+        "finding",
+        "readings",
+        "routes",
+    },
     "checks.served": {
         "checks.server",
         "finding",
@@ -226,7 +263,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.surroundings",
         "probe.thresholds",
     },
+    "checks.standing": {
+        "checks.address",
+        "checks.subject",
+        "cluster",
+        "facts.plutil_sharing",
+        "facts.system_profiler_network",
+        "finding",
+        "readings",
+    },
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
+    "checks.subnets": {
+        "cluster",
+        "facts.netstat_inet",
+        "finding",
+        "ports",
+        "readings",
+        "routes",
+    },
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
         "cli.bundle",
@@ -368,7 +422,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.whole": {
         "checks",
         "checks.answers",
+        "checks.bridging",
+        "checks.enough",
+        "checks.firewall",
+        "checks.gidmatch",
+        "checks.identity",
         "checks.power",
+        "checks.routing",
+        "checks.standing",
+        "checks.subnets",
         "finding",
     },
     "cluster": {"capture", "inventory", "ports", "readings", "survey", "topology"},
@@ -377,13 +439,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explained": {
         "explained.access",
         "explained.backend",
+        "explained.bridges",
         "explained.cabling",
         "explained.entry",
+        "explained.further",
         "explained.hostfile",
+        "explained.hosts",
         "explained.network",
         "explained.power",
         "explained.probes",
         "explained.rdma",
+        "explained.routes",
         "explained.server",
         "explained.versions",
     },
@@ -394,15 +460,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.bridges": {"explained.access", "explained.entry"},
     "explained.cabling": {
         "explained.access",
         "explained.entry",
     },
     "explained.entry": set(),
+    "explained.further": {"explained.access", "explained.entry"},
     "explained.hostfile": {
         "explained.access",
         "explained.entry",
     },
+    "explained.hosts": {"explained.access", "explained.entry"},
     "explained.network": {
         "explained.access",
         "explained.entry",
@@ -417,6 +486,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.routes": {"explained.access", "explained.entry"},
     "explained.server": {
         "explained.entry",
     },
@@ -430,16 +500,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
     },
     "facts": {"capture"} | FACTS,
+    "facts.exo_daemon": PARSER,
+    "facts.hostname": PARSER,
     "facts.ibv_devices": PARSER,
     "facts.ibv_devinfo": PARSER,
     "facts.ifconfig": PARSER,
     "facts.mlx_runtime": PARSER,
+    "facts.netstat_inet": PARSER,
     "facts.networksetup_hardwareports": PARSER,
     "facts.networksetup_serviceorder": PARSER,
+    "facts.nvram_rdma": PARSER,
+    "facts.plutil_bridges": PARSER,
+    "facts.plutil_sharing": PARSER,
     "facts.pmset": PARSER,
     "facts.rdma_ctl": PARSER,
+    "facts.socketfilterfw": PARSER,
     "facts.sw_vers": PARSER,
     "facts.sysctl": PARSER,
+    "facts.system_profiler_network": PARSER,
     "facts.system_profiler_thunderbolt": PARSER,
     "fanout": {
         "capture",
@@ -949,6 +1027,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "repair.undo": {
         "checks.subject",
+        "facts.socketfilterfw",
     },
     "report": {
         "advice",
@@ -975,6 +1054,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "silence",
     },
     "ringsearch": {"alarm"},
+    "routes": {"facts.netstat_inet"},
     "server": set(),
     "server.answer": {"server.body", "server.course", "server.exchange"},
     "server.asked": {"errors", "inventory"},
