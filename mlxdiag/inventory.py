@@ -391,7 +391,7 @@ _T = TypeVar("_T")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:~/|/)[\w./+@%,:-]+")
-_RESERVED = frozenset({"probes", "recording.json", "inventory.yaml", "preflight.json"})
+_RESERVED = frozenset({"probes", "recording.json", "inventory.yaml", "preflight.json", "hang.json"})
 """What a recording keeps beside the folders of its hosts."""
 
 _BACKENDS: dict[str, Backend] = {name: name for name in get_args(Backend)}

@@ -18,6 +18,7 @@ from mlxdiag.recording import Ended, Recording
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
+    from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
@@ -66,6 +67,7 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    hang: Hang | None = None
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -176,6 +178,8 @@ def build(
     """
     if command == "preflight":
         return _preflight(recording, tool_version, wanted, fail_on, early)
+    if command == "hang":
+        return _hang(recording, tool_version)
     seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen)
     links = climb(seen.topology, findings)
@@ -242,6 +246,30 @@ def _preflight(
         facts=ground.findings,
         pairs=pairs,
         preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
+    )
+
+
+def _hang(recording: Recording, tool_version: str) -> Report:
+    """Judge two looks at ranks. Ports and cables were not asked, so nothing is known of them."""
+    from mlxdiag.checks.hang import findings  # noqa: PLC0415
+    from mlxdiag.hang.judge import judge  # noqa: PLC0415
+
+    seen = cluster.build(recording.inventory, recording.hosts)
+    facts = checks.run(seen)
+    links = climb(seen.topology, facts)
+    hang = judge(recording)
+    return Report(
+        command="hang",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=links,
+        findings=findings(hang),
+        recommendation=recommend(seen, links, facts),
+        facts=facts,
+        hang=hang,
     )
 
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Thread
@@ -49,6 +50,18 @@ def inventory_of(path: Path | None, hosts: str | None) -> Inventory:
         if hosts is not None
         else inventory.load(path or DEFAULT_INVENTORY)
     )
+
+
+def hosts_of(path: Path | None, hosts: str | None, *, local: bool) -> Inventory:
+    """Do as `inventory_of`, or take this machine alone; an inventory beside it says what is run."""
+    from mlxdiag import inventory  # noqa: PLC0415
+
+    if not local:
+        return inventory_of(path, hosts)
+    if hosts is not None:
+        raise typer.BadParameter("give --hosts or --local, not both")
+    here = inventory.from_hosts("127.0.0.1")
+    return replace(inventory.load(path), hosts=here.hosts) if path is not None else here
 
 
 def replayed(

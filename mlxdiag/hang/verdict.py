@@ -57,11 +57,13 @@ class RankRow:
     cpu: float | None
     rss_bytes: int | None
     footprint_bytes: int | None
+    holds_bytes: int | None
     where: tuple[str, str]
     moved: tuple[str, ...]
     sockets: tuple[str, ...]
     python: tuple[str, ...]
     native: tuple[str, ...]
+    fast_synch: str | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class HostRow:
     swap_bytes_per_s: float | None
     rdma_up: tuple[str, ...] | None
     rdma_down: tuple[str, ...] | None
+    stuck: int | None
     domains: int | None
     queue_pairs: int | None
     unkillable: tuple[str, ...]

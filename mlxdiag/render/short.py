@@ -80,6 +80,8 @@ def verdict_line(report: Report, style: Style) -> str:
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     if report.command == "recommend":
         return _recommended(report, style)
+    if report.hang is not None:
+        return style.text(f"{report.verdict.upper()}: {report.hang.said}{_cut(report)}")
     if report.preflight is not None:
         said = _preflight(report, report.preflight)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")

@@ -55,6 +55,11 @@ def render(report: Report, style: Style) -> str:
             _verdict(report, style),
         ]
         return _printed(parts, style)
+    if report.hang is not None:
+        from mlxdiag.render.hang import hang  # noqa: PLC0415  # `ports` does without
+
+        parts += [*hang(report.hang, style), *_findings(report, style)]
+        return _printed([*parts, Text(""), _verdict(report, style)], style)
     if report.preflight is not None:
         from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
 
