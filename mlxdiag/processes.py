@@ -76,11 +76,11 @@ def met(process: Process, pattern: re.Pattern[str]) -> bool:
     name = program(process)
     if name in AROUND:
         return False
-    own = len(process.words[0]) if process.words else 0
+    first = process.words[0] if process.words else ""
+    if not is_python(process):  # an editor may have any file open
+        return bool(first) and pattern.search(first) is not None
     found = pattern.finditer(process.arguments)
-    if is_python(process):  # what runs is behind the interpreter
-        return any(match.end() > own for match in found)
-    return any(match.start() < own for match in found)
+    return any(match.end() > len(first) for match in found)  # what runs is behind the interpreter
 
 
 def could_be_rank(process: Process) -> bool:

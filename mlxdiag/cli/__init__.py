@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import demo, hang, hostfile, ports, preflight, probe, recommend, schema
+from mlxdiag.cli import demo, hang, hostfile, ports, preflight, probe, recommend, schema, stop
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
@@ -49,6 +49,7 @@ app.command(epilog=EPILOG)(probe.probe)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command(epilog=EPILOG)(hang.hang)
+app.command(epilog=EPILOG)(stop.stop)
 app.command()(schema.schema)
 
 
