@@ -45,7 +45,7 @@ def parse(out: bytes) -> Stacks:
             threads.append(NativeThread(int(thread[1]), ()))
         elif (frame := _FRAME.fullmatch(line)) and threads:
             last = threads[-1]
-            threads[-1] = NativeThread(last.number, (*last.frames, _TAIL.sub("", frame[2])))
+            threads[-1] = NativeThread(last.number, (*last.frames, _TAIL.sub("", frame[2]).strip()))
     if not threads:
         raise ParseError(f"no stack in what gdb said: {out[-120:]!r}")
     return Stacks(tuple(threads))

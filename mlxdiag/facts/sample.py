@@ -15,7 +15,7 @@ _HEAD = re.compile(r"Analysis of sampling (.{1,200}) \(pid (\d{1,10})\) every .*
 _SIZE = re.compile(r"Physical footprint:\s+(\d{1,12}(?:\.\d{1,6})?)([KMGT]?)\s*", re.ASCII)
 _NODE = re.compile(r"([ +!:|]*)(\d{1,9}) (\S.*?)\s*", re.ASCII)
 _FRAME = re.compile(r"(.*?)\s+\(in ([^()]+)\)(?:\s.*)?")
-_THREAD = re.compile(r"Thread_(\w+)\s*(.*)")
+_THREAD = re.compile(r"Thread_(\w+):?\s*(.*)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DEPTH = 200
 

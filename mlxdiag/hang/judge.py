@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from mlxdiag.capture import Outcome
 from mlxdiag.facts.ps import Process
 from mlxdiag.hang.frames import told
 from mlxdiag.hang.moved import held
 from mlxdiag.hang.patterns import clients, idle, names, recognised, swap_rate, waiting
+from mlxdiag.hang.rounds import fact_of
 from mlxdiag.hang.seen import Look, Memory, Seen, SeenHost, see
 from mlxdiag.hang.standing import Run, Standing, stand
 from mlxdiag.hang.verdict import Hang, HostRow, RankRow, State, Verdict
@@ -100,9 +102,12 @@ def _why(each: Standing) -> str:
         if isinstance(look, Gap):
             return look.reason
         for fact in (look.native, look.python):
-            if isinstance(fact, Gap):
-                return f"{fact.source.partition('_')[2] or fact.source}: {fact.reason}"
-    return "its stacks say nothing that is known here"
+            if isinstance(fact, Gap) and fact.outcome not in (Outcome.MISSING, _UNASKED):
+                return f"{fact_of(fact.source)}: {fact.reason}"
+    return "no sample, gdb or py-spy on its host told"
+
+
+_UNASKED = Outcome.NOT_RECORDED
 
 
 def _rank_row(each: Standing) -> RankRow:

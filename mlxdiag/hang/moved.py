@@ -45,7 +45,7 @@ def moved(rank: SeenRank, between: Sequence[tuple[str, str]]) -> Moved:
         return Moved((), (), compared=False)
     was, now = place(first), place(second)
     passed, counted = _passed(first.sockets, second.sockets, set(between))
-    steps = [*_places(was, now), *_shares(was, first), *_shares(now, second), *passed]
+    steps = [*_places(was, now), *_shares(second), *passed]
     own = [*_lines(was, now), *_grown(first, second)]
     known = counted or "unknown" not in (was.kind, now.kind)
     return Moved(tuple(dict.fromkeys(steps)), tuple(own), known)
@@ -60,13 +60,15 @@ def _places(was: Place, now: Place) -> list[str]:
     return []
 
 
-def _shares(at: Place, look: Look) -> list[str]:
-    if at.collective is None or isinstance(look.native, Gap):
+def _shares(look: Look) -> list[str]:
+    """See in one look that a thread came to collectives and left them: the second one decides."""
+    if isinstance(look.native, Gap):
         return []
-    seen = max((t.count for t in look.native if t.share(frames.COLLECTIVE)), default=0)
-    if seen < SAMPLES or at.share >= PART:
+    many = [thread for thread in look.native if thread.count >= SAMPLES]
+    found = frames.collective(many)
+    if found is None or found[1] >= PART:
         return []
-    return [f"in {at.collective.op} for {at.share:.0%} of a second only"]
+    return [f"in {found[0].op} for {found[1]:.0%} of a second only"]
 
 
 def _passed(

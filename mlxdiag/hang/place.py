@@ -124,7 +124,7 @@ def _by_kernel(waits: str, doing: Doing | None) -> Place:
         return Place("init", line, step="accept")
     if waits.startswith(_SOCKETS):
         return Place("message", line)
-    if doing is None or doing.kind == "waits" or not waits:
+    if doing is None or doing.kind == "waits" or not (waits or doing.loads):
         return Place("unknown", line)
     awake = doing.active or "nanosleep" in waits or not waits.startswith("futex")
     kind: Kind = "load" if doing.loads else "python" if awake else "eval"
