@@ -36,7 +36,7 @@ def kinds(hang: Hang) -> list[tuple[str, tuple[str, ...]]]:
     return [(verdict.kind, verdict.ranks) for verdict in hang.verdicts]
 
 
-CASES = {
+CASES: dict[str, tuple[list[Rank | None], str, tuple[str, ...], str]] = {
     "gone while others spin": (
         [WAITS, WAITS, None, WAITS],
         "rank-gone",

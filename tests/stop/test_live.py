@@ -89,7 +89,7 @@ def test_one_that_goes_and_those_that_only_look_like_it(
     ours = serve(started, token)
     looks = [
         serve(started, token, by=("tail", "-f", "/dev/null")),
-        serve(started, token, by=("sh", "-c", "sleep 600; :")),
+        serve(started, token, by=("sh", "-c", "kill -STOP $$")),
         serve(started, "another"),
     ]
     ran = stop(sim, "-i", str(inventory(sim, tmp_path, token)), "--yes", "--grace", "10s")

@@ -118,7 +118,7 @@ def test_every_login_shell_passes_it_on(login_shell: str) -> None:
         assert child.stdout is not None
         assert child.stdin is not None
         said = b""
-        while b"went\n" not in said and (more := child.stdout.read1()):
+        while b"went\n" not in said and (more := os.read(child.stdout.fileno(), 4096)):
             said += more
         child.stdin.close()
         child.wait(timeout=10)
