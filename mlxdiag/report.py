@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import checks, cluster
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import Finding, Severity, Status
+from mlxdiag.finding import Check, Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
 from mlxdiag.recording import Ended, Recording
+from mlxdiag.silence import silenced
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix
+    from mlxdiag.repair.step import Plan
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -68,6 +70,7 @@ class Report:
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
     hang: Hang | None = None
+    plan: Plan | None = None
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -181,7 +184,7 @@ def build(
     if command == "hang":
         return _hang(recording, tool_version)
     seen = cluster.build(recording.inventory, recording.hosts, early)
-    findings: Sequence[Finding] = checks.run(seen)
+    findings: Sequence[Finding] = checks.run(seen, _asked(command))
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
     probes = _judged(recording)
@@ -203,7 +206,7 @@ def build(
         ended=recording.ended,
         cluster=seen,
         links=links,
-        findings=tuple(f for f in findings if wanted(f)),
+        findings=silenced((f for f in findings if wanted(f)), recording.inventory.silence),
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
@@ -229,7 +232,7 @@ def _preflight(
     probes = _judged(recording)
     pairs = _paired(probes, ground.site.cluster.topology.hosts)
     able, findings = judge(ground, probes, asked, recording.inventory.expect, pairs)
-    shown = tuple(f for f in findings if wanted(f))
+    shown = silenced((f for f in findings if wanted(f)), recording.inventory.silence)
     grave = [level for level, weight in LEVELS.items() if weight >= LEVELS[fail_on]]
     return Report(
         command="preflight",
@@ -271,6 +274,15 @@ def _hang(recording: Recording, tool_version: str) -> Report:
         facts=facts,
         hang=hang,
     )
+
+
+def _asked(command: str) -> Sequence[Check[Any]]:
+    """List the checks about facts that a command asks."""
+    if command not in ("check", "fix"):
+        return checks.CHECKS
+    from mlxdiag.checks import whole  # noqa: PLC0415  # other commands do without
+
+    return whole.CHECKS
 
 
 def _judged(recording: Recording) -> tuple[Probe, ...]:

@@ -13,7 +13,7 @@ from mlxdiag import finding as findings
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL
-from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes
+from mlxdiag.checks import CHECKS, RDMA_ONLY, RETIRED, gate, hang, hostfile, probes, whole
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
@@ -48,7 +48,7 @@ def test_ids_are_unique_slugs_and_none_was_retired() -> None:
 
 
 def test_ids_begin_with_the_area_they_are_listed_in() -> None:
-    for area, checks in AREAS.items():
+    for area, checks in whole.AREAS.items():
         for check in checks:
             assert check.id.startswith(f"{area}-")
             assert check.area == area
@@ -237,8 +237,10 @@ NEVER_UNKNOWN = frozenset(
 """A host that does not say what is on its ports has no links, so nothing is asked about them."""
 
 
-ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS)}
-"""These are seen to in tests/checks/test_hostfile.py and tests/preflight/test_judge.py."""
+FURTHER = tuple(check for area in whole.FURTHER.values() for check in area)
+ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS, *hang.CHECKS, *FURTHER)}
+"""Seen to in tests/checks/test_hostfile.py, tests/preflight/test_judge.py,
+tests/hang/test_judge.py and tests/checks/test_further.py."""
 
 
 @pytest.mark.parametrize("check", [c for c in ALL if c.id not in ELSEWHERE], ids=lambda c: c.id)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
+from collections.abc import Callable
+
+from mlxdiag.finding import (
+    Check,
+    Confidence,
+    Evidence,
+    Finding,
+    Fix,
+    FixKind,
+    Severity,
+    Status,
+    Subject,
+)
 from mlxdiag.hang.verdict import Hang, HostRow, Kind, Verdict
 
 
@@ -114,8 +126,14 @@ MOVING: Check[object] = Check(
 )
 
 
-def _pattern(kind: Kind, title: str, fix: Fix, why: object) -> Check[object]:
-    return Check(f"hang-{kind}", title, Severity.ERROR, "host", fix, (), why)  # type: ignore[arg-type]
+def _pattern(
+    kind: Kind,
+    title: str,
+    fix: Fix,
+    why: Callable[[object, object], Evidence | None],
+    confidence: Confidence = Confidence.CONFIRMED,
+) -> Check[object]:
+    return Check(f"hang-{kind}", title, Severity.ERROR, "host", fix, (), why, confidence)
 
 
 PATTERNS: dict[Kind, Check[object]] = {
@@ -126,6 +144,7 @@ PATTERNS: dict[Kind, Check[object]] = {
             "no rank waits in the kernel where no signal reaches it",
             Fix(FixKind.REBOOT, "restart the host; start no verbs program on it before"),
             _why_kernel,
+            Confidence.SINGLE,
         ),
         _pattern(
             "rank-stopped",
@@ -144,6 +163,7 @@ PATTERNS: dict[Kind, Check[object]] = {
             "no rank is inside a second init",
             _none("call mx.distributed.init once and pass its group on"),
             _why_twice,
+            Confidence.INFERRED,
         ),
         _pattern(
             "init-waits",
@@ -156,6 +176,7 @@ PATTERNS: dict[Kind, Check[object]] = {
             "no rank is wedged in the fence between GPU and CPU",
             Fix(FixKind.RUN, "start without MLX_METAL_FAST_SYNCH"),
             _why_fence,
+            Confidence.SEVERAL,
         ),
         _pattern(
             "out-of-step",
@@ -168,12 +189,14 @@ PATTERNS: dict[Kind, Check[object]] = {
             "no rank loads while the others wait",
             Fix(FixKind.WAIT, "wait; or load layer by layer, before the first collective"),
             _why_loading,
+            Confidence.INFERRED,
         ),
         _pattern(
             "control",
             "no rank waits for a message while the others wait in a collective",
             _none("find out who should have sent that message"),
             _why_control,
+            Confidence.INFERRED,
         ),
         _pattern(
             "behind",
@@ -186,16 +209,18 @@ PATTERNS: dict[Kind, Check[object]] = {
             "no rank's host swaps",
             Fix(FixKind.RUN, "free memory on that host, or give its rank less of the model"),
             _why_swap,
+            Confidence.INFERRED,
         ),
         _pattern(
             "stalled",
             "what one rank sends arrives at the others",
             Fix(FixKind.RUN, "look at cables and ports", "mlxdiag ports", here=True),
             _why_stalled,
+            Confidence.SEVERAL,
         ),
     )
 }
-CHECKS = (ANSWERED, FOUND, MOVING, *PATTERNS.values())
+CHECKS = (ANSWERED, FOUND, *PATTERNS.values(), MOVING)
 
 
 def findings(hang: Hang) -> tuple[Finding, ...]:

@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import demo, hang, hostfile, ports, preflight, probe, recommend, schema, stop
+from mlxdiag.cli import (
+    bundle,
+    check,
+    demo,
+    explain,
+    fix,
+    hang,
+    hostfile,
+    ports,
+    preflight,
+    probe,
+    recommend,
+    schema,
+    stop,
+)
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
@@ -43,9 +57,13 @@ def _root(
 
 
 app.command(epilog=EPILOG)(ports.ports)
+app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=EPILOG)(explain.explain)
+app.command(epilog=EPILOG)(fix.fix)
+app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command(epilog=EPILOG)(hang.hang)

@@ -15,11 +15,10 @@ from mlxdiag.hang import questions
 from mlxdiag.hang.asked import Asked, Options
 from mlxdiag.hang.find import Found, Ground, ground, ranks
 from mlxdiag.hang.keep import kept
-from mlxdiag.hang.reading import reading
 from mlxdiag.hang.rounds import FIRST, SECOND, of
 from mlxdiag.hang.seen import UNENDING
 from mlxdiag.inventory import Inventory
-from mlxdiag.readings import Gap
+from mlxdiag.readings import Gap, fact_of
 from mlxdiag.recording import Recording
 
 Say = Callable[[str], None]
@@ -153,7 +152,7 @@ def _wanted(one: Ground, chosen: tuple[Found, ...]) -> set[int]:
 
 def _no_gpu(name: str, captures: Captures) -> bool:
     busy = of(FIRST, ioreg_accelerator.COMMAND.name)
-    said = reading(name, captures, busy, ioreg_accelerator.parse)
+    said = fact_of(name, captures, busy, ioreg_accelerator.parse)
     on_mac = busy in captures and captures[busy].outcome is not Outcome.MISSING
     return on_mac and (isinstance(said, Gap) or said.percent is None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mlxdiag import processes
 from mlxdiag.capture import Captures
@@ -12,9 +13,10 @@ from mlxdiag.facts import environment, lsof, ps, ss
 from mlxdiag.facts.ps import Process
 from mlxdiag.facts.ss import Socket
 from mlxdiag.hang.asked import Asked
-from mlxdiag.hang.reading import reading, said
 from mlxdiag.hang.rounds import FIND, of
-from mlxdiag.readings import Gap
+from mlxdiag.readings import Gap, fact_of
+
+T = TypeVar("T")
 
 HOW = ("pattern", "MLX_RANK", "port")
 """How a rank was found: the first of these by which any host has one."""
@@ -51,16 +53,21 @@ class Ground:
     sockets: tuple[Socket, ...]
 
 
+def said(*facts: T | Gap) -> T | None:
+    """Give the first that is known: each kind of system has some of the programs."""
+    return next((fact for fact in facts if not isinstance(fact, Gap)), None)
+
+
 def ground(host: str, captures: Captures) -> Ground:
     """Read the first round of one host."""
-    listed = reading(host, captures, of(FIND, ps.COMMAND.name), ps.parse, ps.parse_failure)
+    listed = fact_of(host, captures, of(FIND, ps.COMMAND.name), ps.parse, ps.parse_failure)
     told = said(
-        reading(host, captures, of(FIND, environment.PROC.name), environment.parse_proc),
-        reading(host, captures, of(FIND, environment.PS.name), environment.parse_ps),
+        fact_of(host, captures, of(FIND, environment.PROC.name), environment.parse_proc),
+        fact_of(host, captures, of(FIND, environment.PS.name), environment.parse_ps),
     )
     held = said(
-        reading(host, captures, of(FIND, ss.COMMAND.name), ss.parse),
-        reading(host, captures, of(FIND, lsof.COMMAND.name), lsof.parse, lsof.parse_failure),
+        fact_of(host, captures, of(FIND, ss.COMMAND.name), ss.parse),
+        fact_of(host, captures, of(FIND, lsof.COMMAND.name), lsof.parse, lsof.parse_failure),
     )
     variables = {each.pid: each.values for each in told or ()}
     return Ground(host, listed, variables, held or ())

@@ -7,7 +7,7 @@ from mlxdiag.facts.ps import Process
 from mlxdiag.hang.frames import told
 from mlxdiag.hang.moved import held
 from mlxdiag.hang.patterns import clients, idle, names, recognised, swap_rate, waiting
-from mlxdiag.hang.rounds import fact_of
+from mlxdiag.hang.rounds import kind_of
 from mlxdiag.hang.seen import Look, Memory, Seen, SeenHost, see
 from mlxdiag.hang.standing import Run, Standing, stand
 from mlxdiag.hang.verdict import Hang, HostRow, RankRow, State, Verdict
@@ -103,7 +103,7 @@ def _why(each: Standing) -> str:
             return look.reason
         for fact in (look.native, look.python):
             if isinstance(fact, Gap) and fact.outcome not in (Outcome.MISSING, _UNASKED):
-                return f"{fact_of(fact.source)}: {fact.reason}"
+                return f"{kind_of(fact.source)}: {fact.reason}"
     return "no sample, gdb or py-spy on its host told"
 
 

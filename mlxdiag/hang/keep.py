@@ -9,7 +9,7 @@ from dataclasses import replace
 from mlxdiag.capture import Capture, Captures
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import environment, lsof, proc_stat, ps, ss
-from mlxdiag.hang.rounds import fact_of
+from mlxdiag.hang.rounds import kind_of
 
 SHOWN = 200
 """Bytes of an output that is not understood that are kept: its replay says so again."""
@@ -23,7 +23,7 @@ def kept(captures: Captures, wanted: Wanted) -> Captures:
 
 
 def _kept(capture: Capture, wanted: Wanted) -> Capture:
-    rule = _RULES.get(fact_of(capture.command))
+    rule = _RULES.get(kind_of(capture.command))
     if rule is None or not capture.stdout:
         return capture
     parse, cut = rule

@@ -10,6 +10,6 @@ def of(look: str, fact: str, pid: int | None = None) -> str:
     return f"{look}_{fact}" if pid is None else f"{look}_{fact}_{pid}"
 
 
-def fact_of(name: str) -> str:
+def kind_of(name: str) -> str:
     """Give the fact that a capture is of, without its round and its pid."""
     return name.partition("_")[2].rstrip("0123456789").removesuffix("_")

@@ -33,10 +33,9 @@ from mlxdiag.facts.py_spy import Dump
 from mlxdiag.facts.rank_file import RankFile
 from mlxdiag.facts.sample import Path, Thread
 from mlxdiag.facts.ss import Socket
-from mlxdiag.hang.find import Found, ground, ranks
-from mlxdiag.hang.reading import reading, said
+from mlxdiag.hang.find import Found, ground, ranks, said
 from mlxdiag.hang.rounds import FIRST, SECOND, of
-from mlxdiag.readings import Gap, known
+from mlxdiag.readings import Gap, fact_of, known
 from mlxdiag.recording import Recording
 
 UNENDING = frozenset("UD")
@@ -130,7 +129,7 @@ def see(recording: Recording) -> Seen:
 def _rank(found: Found, captures: Captures) -> SeenRank:
     looks = (_look(found, captures, FIRST), _look(found, captures, SECOND))
     files = (
-        reading(found.host, captures, of(FIRST, name, found.pid), rank_file.parse)
+        fact_of(found.host, captures, of(FIRST, name, found.pid), rank_file.parse)
         for name in ("rank_file", "rank_devices")
     )
     return SeenRank(found, looks, said(*files))
@@ -140,20 +139,20 @@ def _look(found: Found, captures: Captures, which: str) -> Look | Gap:
     """Read one look. A pid that began at another time is another process: the rank has gone."""
     host, pid = found.host, found.pid
     name = of(which, ps.COMMAND.name)
-    listed = reading(host, captures, name, ps.parse, ps.parse_failure)
+    listed = fact_of(host, captures, name, ps.parse, ps.parse_failure)
     if isinstance(listed, Gap):
         return listed
     process = next((p for p in listed if p.pid == pid), None)
     was = found.process
     if process and process.began != was.began and process.arguments != was.arguments:
         process = None
-    stats = known(reading(host, captures, of(which, proc_stat.COMMAND.name), proc_stat.parse))
+    stats = known(fact_of(host, captures, of(which, proc_stat.COMMAND.name), proc_stat.parse))
     stat = next((s for s in stats or () if s.pid == pid), None)
 
-    python = reading(host, captures, of(which, "py_spy", pid), py_spy.parse, py_spy.parse_failure)
-    sampled = reading(host, captures, of(which, "sample", pid), sample.parse)
-    stacks = reading(host, captures, of(which, "gdb", pid), gdb.parse, gdb.parse_failure)
-    size = known(reading(host, captures, of(which, "footprint", pid), footprint.parse))
+    python = fact_of(host, captures, of(which, "py_spy", pid), py_spy.parse, py_spy.parse_failure)
+    sampled = fact_of(host, captures, of(which, "sample", pid), sample.parse)
+    stacks = fact_of(host, captures, of(which, "gdb", pid), gdb.parse, gdb.parse_failure)
+    size = known(fact_of(host, captures, of(which, "footprint", pid), footprint.parse))
     weight = size.footprint_bytes if size else None
     if weight is None and not isinstance(sampled, Gap):
         weight = sampled.footprint_bytes
@@ -164,7 +163,7 @@ def _look(found: Found, captures: Captures, which: str) -> Look | Gap:
         sockets=tuple(s for s in _sockets(host, captures, which) if pid in s.pids),
         python=python,
         native=_native(sampled, stacks),
-        waits=known(reading(host, captures, of(which, "proc_waits", pid), proc_waits.parse)),
+        waits=known(fact_of(host, captures, of(which, "proc_waits", pid), proc_waits.parse)),
         footprint_bytes=weight,
     )
 
@@ -185,8 +184,8 @@ def _native(sampled: sample.Sample | Gap, stacks: gdb.Stacks | Gap) -> tuple[Thr
 
 
 def _sockets(host: str, captures: Captures, which: str) -> Sequence[Socket]:
-    ours = reading(host, captures, of(which, ss.COMMAND.name), ss.parse)
-    theirs = reading(host, captures, of(which, lsof.COMMAND.name), lsof.parse, lsof.parse_failure)
+    ours = fact_of(host, captures, of(which, ss.COMMAND.name), ss.parse)
+    theirs = fact_of(host, captures, of(which, lsof.COMMAND.name), lsof.parse, lsof.parse_failure)
     return said(ours, theirs) or ()
 
 
@@ -196,17 +195,17 @@ def _host(name: str, captures: Captures, processes: tuple[Process, ...] | Gap) -
         lost=processes if isinstance(processes, Gap) else None,
         gpu=(_gpu(name, captures, FIRST), _gpu(name, captures, SECOND)),
         memory=(_memory(name, captures, FIRST), _memory(name, captures, SECOND)),
-        ports=reading(name, captures, of(FIRST, ioreg_rdma.COMMAND.name), ioreg_rdma.parse),
-        classes=reading(name, captures, of(FIRST, ioclasscount.COMMAND.name), ioclasscount.parse),
+        ports=fact_of(name, captures, of(FIRST, ioreg_rdma.COMMAND.name), ioreg_rdma.parse),
+        classes=fact_of(name, captures, of(FIRST, ioclasscount.COMMAND.name), ioclasscount.parse),
         unkillable=_unkillable(name, captures),
     )
 
 
 def _gpu(name: str, captures: Captures, which: str) -> float | None:
-    busy = reading(
+    busy = fact_of(
         name, captures, of(which, ioreg_accelerator.COMMAND.name), ioreg_accelerator.parse
     )
-    told = reading(name, captures, of(which, macmon.COMMAND.name), macmon.parse)
+    told = fact_of(name, captures, of(which, macmon.COMMAND.name), macmon.parse)
     if not isinstance(busy, Gap) and busy.percent is not None:
         return float(busy.percent)
     return None if isinstance(told, Gap) else told.percent
@@ -216,9 +215,9 @@ def _memory(name: str, captures: Captures, which: str) -> Memory | None:
     capture = captures.get(of(which, vm_stat.COMMAND.name)) or captures.get(
         of(which, proc_memory.COMMAND.name)
     )
-    pages = known(reading(name, captures, of(which, vm_stat.COMMAND.name), vm_stat.parse))
-    swap = known(reading(name, captures, of(which, swapusage.COMMAND.name), swapusage.parse))
-    linux = known(reading(name, captures, of(which, proc_memory.COMMAND.name), proc_memory.parse))
+    pages = known(fact_of(name, captures, of(which, vm_stat.COMMAND.name), vm_stat.parse))
+    swap = known(fact_of(name, captures, of(which, swapusage.COMMAND.name), swapusage.parse))
+    linux = known(fact_of(name, captures, of(which, proc_memory.COMMAND.name), proc_memory.parse))
     if capture is None or (pages is None and swap is None and linux is None):
         return None
     if linux is not None:
@@ -245,6 +244,6 @@ def _unkillable(name: str, captures: Captures) -> tuple[Process, ...]:
 
 
 def _waiting(name: str, captures: Captures, which: str) -> Mapping[int, Process]:
-    listed = reading(name, captures, of(which, ps.COMMAND.name), ps.parse, ps.parse_failure)
+    listed = fact_of(name, captures, of(which, ps.COMMAND.name), ps.parse, ps.parse_failure)
     rows = () if isinstance(listed, Gap) else listed
     return {p.pid: p for p in rows if p.state in UNENDING and not p.arguments.startswith("[")}

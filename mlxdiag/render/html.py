@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mlxdiag.explained import entries
+from mlxdiag.explained.entry import Explained
 from mlxdiag.finding import Fix, FixKind, Severity
 from mlxdiag.render.cells import LEGEND, Mark, cell
 from mlxdiag.render.curves import plots
@@ -45,6 +47,7 @@ class Shown:
     kind: str
     raws: tuple[Raw, ...]
     again: tuple[Raw, ...]
+    explained: Explained | None
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _shown(report: Report) -> Iterator[Shown]:
         fix = group.first.fix
         kind = "" if fix is None or fix.kind is FixKind.NONE else fix.kind.value
         mark = "unknown" if group.unknown else MARKS[group.severity]
-        yield Shown(group, mark, fix, kind, tuple(new), again)
+        yield Shown(group, mark, fix, kind, tuple(new), again, entries().get(group.first.id))
 
 
 def _launched(report: Report) -> dict[str, object]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
+    from mlxdiag.repair.step import Plan, Step
     from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
@@ -67,6 +68,7 @@ def document(report: Report) -> Object:
         "links": [_link(state) for state in report.links],
         "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
+        "explanations": _explanations(report),
         "probes": [_probe(probe) for probe in report.probes],
         "pairs": [_pairs(matrix) for matrix in report.pairs],
         "preflight": _preflight(report),
@@ -74,6 +76,7 @@ def document(report: Report) -> Object:
         "summary": report.summary,
         **({"hostfile": _file(report.file)} if report.file else {}),
         **({"hang": _hang(report.hang)} if report.hang else {}),
+        **({"plan": _plan(report.plan)} if report.plan else {}),
     }
 
 
@@ -90,6 +93,29 @@ def _file(file: HeldFile) -> Object:
 def _hang(hang: Hang) -> Object:
     """Write all of it as it is; tuples become lists."""
     return asdict(hang)
+
+
+def _plan(plan: Plan) -> Object:
+    stages = [
+        {"name": stage.name, "steps": [_planned(step) for step in stage.steps]}
+        for stage in plan.stages
+    ]
+    return {"stages": stages, "unknown": list(plan.unknown)}
+
+
+def _planned(step: Step) -> Object:
+    return {
+        "host": step.host,
+        "kind": step.kind.value,
+        "subjects": list(step.subjects),
+        "text": step.text,
+        "command": step.command,
+        "interrupts": step.interrupts,
+        "over_ssh": step.ssh.value,
+        "survives_reboot": step.survives_reboot,
+        "undo": step.undo,
+        "confirms": list(step.confirms),
+    }
 
 
 def _row(row: Iterable[Cell]) -> list[object]:
@@ -198,12 +224,23 @@ def _finding(report: Report, finding: Finding) -> Object:
         "subject": _subject(finding.subject),
         "status": finding.status.value,
         "severity": finding.severity.value,
+        "confidence": finding.check.confidence.value,
         "evidence": _evidence(finding.evidence),
         "reason": finding.reason or None,
         "fix": _fix(finding.fix),
         "docs": finding.check.docs,
         "blocked_by": cause.key if cause else None,
     }
+
+
+def _explanations(report: Report) -> Object:
+    """Give what is said at length of each check that is a cause, by its id."""
+    ids = sorted({cause.id for cause in report.causes})
+    if not ids:
+        return {}
+    from mlxdiag.explained.words import said  # noqa: PLC0415  # a report in which all passes does without
+
+    return {id_: said(id_) for id_ in ids}
 
 
 def _evidence(evidence: Evidence | None) -> Object | None:

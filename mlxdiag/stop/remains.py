@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from mlxdiag.capture import Captures
 from mlxdiag.facts import ioclasscount, ioreg_rdma, lsof, proc_memory, ss, vm_stat
 from mlxdiag.facts.ss import Socket
+from mlxdiag.hang.find import said
 from mlxdiag.hang.moved import size
-from mlxdiag.hang.reading import reading, said
 from mlxdiag.hang.rounds import of
-from mlxdiag.readings import Gap, known
+from mlxdiag.readings import Gap, fact_of, known
 
 MUCH_BYTES = 4 << 30
 """A Mac has a few gigabytes wired by itself."""
@@ -30,12 +30,12 @@ class State:
 
 def state(host: str, captures: Captures, look: str) -> State:
     """Read what a listing said beside the processes."""
-    own = reading(host, captures, of(look, ss.COMMAND.name), ss.parse)
-    mac = reading(host, captures, of(look, lsof.COMMAND.name), lsof.parse, lsof.parse_failure)
-    pages = known(reading(host, captures, of(look, vm_stat.COMMAND.name), vm_stat.parse))
-    linux = known(reading(host, captures, of(look, proc_memory.COMMAND.name), proc_memory.parse))
-    counts = known(reading(host, captures, of(look, ioclasscount.COMMAND.name), ioclasscount.parse))
-    ports = reading(host, captures, of(look, ioreg_rdma.COMMAND.name), ioreg_rdma.parse)
+    own = fact_of(host, captures, of(look, ss.COMMAND.name), ss.parse)
+    mac = fact_of(host, captures, of(look, lsof.COMMAND.name), lsof.parse, lsof.parse_failure)
+    pages = known(fact_of(host, captures, of(look, vm_stat.COMMAND.name), vm_stat.parse))
+    linux = known(fact_of(host, captures, of(look, proc_memory.COMMAND.name), proc_memory.parse))
+    counts = known(fact_of(host, captures, of(look, ioclasscount.COMMAND.name), ioclasscount.parse))
+    ports = fact_of(host, captures, of(look, ioreg_rdma.COMMAND.name), ioreg_rdma.parse)
     owners = () if isinstance(ports, Gap) else tuple(o for port in ports for o in port.owners)
     return State(
         sockets=said(own, mac),

@@ -10,9 +10,8 @@ from mlxdiag import processes
 from mlxdiag.capture import Captures
 from mlxdiag.facts import proc_stat, ps
 from mlxdiag.facts.ps import Process
-from mlxdiag.hang.reading import reading
 from mlxdiag.hang.rounds import of
-from mlxdiag.readings import Gap
+from mlxdiag.readings import Gap, fact_of
 from mlxdiag.stop.signals import Named
 
 
@@ -45,10 +44,10 @@ def population(
     host: str, captures: Captures, look: str, pattern: re.Pattern[str]
 ) -> Population | Gap:
     """Read a listing; nothing that mlxdiag itself runs from is among the targets."""
-    listed = reading(host, captures, of(look, ps.COMMAND.name), ps.parse, ps.parse_failure)
+    listed = fact_of(host, captures, of(look, ps.COMMAND.name), ps.parse, ps.parse_failure)
     if isinstance(listed, Gap):
         return listed
-    stats = reading(host, captures, of(look, proc_stat.COMMAND.name), proc_stat.parse)
+    stats = fact_of(host, captures, of(look, proc_stat.COMMAND.name), proc_stat.parse)
     ticks = {} if isinstance(stats, Gap) else {stat.pid: str(stat.began) for stat in stats}
     ours = _ours(listed)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxdiag import facts
+from mlxdiag import survey as survey_of
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import (
     ibv_devices,
@@ -18,6 +19,7 @@ from mlxdiag.facts import (
     mlx_runtime,
     networksetup_hardwareports,
     networksetup_serviceorder,
+    pmset,
     rdma_ctl,
     sw_vers,
     sysctl,
@@ -33,6 +35,7 @@ from tests.facts.test_rdma_ctl import ON
 from tests.facts.test_sw_vers import RELEASE
 from tests.facts.test_sysctl import STUDIO as NAMES
 from tests.facts.test_system_profiler_thunderbolt import LAPTOP as BUSES
+from tests.model import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +58,7 @@ CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "mlx_runtime": (mlx_runtime.parse, READY),
     "networksetup_hardwareports": (networksetup_hardwareports.parse, PORTS),
     "networksetup_serviceorder": (networksetup_serviceorder.parse, CLUSTER),
+    "pmset": (pmset.parse, survey.pmset().stdout),
     "rdma_ctl": (rdma_ctl.parse, ON),
     "sw_vers": (sw_vers.parse, RELEASE),
     "sysctl": (sysctl.parse, NAMES),
@@ -103,7 +107,9 @@ def survives(parse: Callable[[bytes], object], out: bytes) -> None:
 
 
 def test_every_command_is_here() -> None:
-    assert {name.partition(" ")[0] for name in CASES} == {each.name for each in facts.COMMANDS}
+    assert {name.partition(" ")[0] for name in CASES} == {
+        each.name for each in (*facts.COMMANDS, *survey_of.COMMANDS)
+    }
 
 
 @parsers

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mlxdiag import report
+from mlxdiag.checks.hang import CHECKS
+from mlxdiag.finding import Status
 from mlxdiag.hang.judge import judge
 from mlxdiag.hang.verdict import Hang
 from tests.hang import model
@@ -278,3 +280,23 @@ def test_what_a_report_says_of_hosts() -> None:
     assert (rank.cpu, rank.footprint_bytes) == (1.0, round(88.4 * 2**30))
     assert rank.python == ("MainThread: step (serve.py:412) < <module> (serve.py:500)",)
     assert "mlx::core::distributed::jaccl::MeshImpl::all_reduce" in rank.native[1]
+
+
+def test_every_check_was_seen_to_pass_to_fail_or_not_to_be_known() -> None:
+    made = [recorded(ranks) for ranks, *_ in CASES.values()]
+    made += [recorded([MOVES, MOVES]), recorded([None]), recorded([WAITS, None], lost=[1])]
+    made += [recorded([WAITS, BUSY], swapped={1: 100_000})]
+    found = {(f.id, f.status) for one in made for f in report.build(one, "hang", "0").findings}
+    unknown = {"hang-host-answers", "hang-ranks-found"}
+    for check in CHECKS:
+        bad = Status.UNKNOWN if check.id in unknown else Status.FAIL
+        assert {(check.id, Status.PASS), (check.id, bad)} <= found
+    assert ("hang-moving", Status.UNKNOWN) in found
+
+
+def test_only_the_cause_is_listed() -> None:
+    made = report.build(recorded([WAITS, BUSY], swapped={1: 100_000}), "hang", "0")
+    assert [cause.id for cause in made.causes] == ["hang-behind", "hang-swap"]
+    assert [f.id for f in made.consequences(made.causes[1])] == ["hang-moving"]
+    order = [CHECKS.index(f.check) for f in made.findings]
+    assert order == sorted(order)

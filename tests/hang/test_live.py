@@ -23,7 +23,7 @@ from mlxdiag import recording
 from mlxdiag.hang.asked import Options
 from mlxdiag.hang.command import examine
 from mlxdiag.hang.judge import judge
-from mlxdiag.hang.rounds import fact_of
+from mlxdiag.hang.rounds import kind_of
 from mlxdiag.hang.verdict import Hang
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.recording import Recording
@@ -56,7 +56,7 @@ class Ring:
 def without(made: Recording, *facts: str) -> Recording:
     """Give the recording of a host that has not those tools."""
     hosts = {
-        host: {name: c for name, c in captures.items() if fact_of(name) not in facts}
+        host: {name: c for name, c in captures.items() if kind_of(name) not in facts}
         for host, captures in made.hosts.items()
     }
     return replace(made, hosts=hosts)
