@@ -112,8 +112,16 @@ def _hang_body(report: Report, style: Style) -> list[RenderableType]:
     return [*shown, *_findings(report, style)]
 
 
+def _diagnose_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+    from mlxdiag.render.recommend import laid_out  # noqa: PLC0415
+
+    return list(laid_out(diagnosed(report.diagnosed), style)) if report.diagnosed else []
+
+
 BODIES = {
     "check": _check_body,
+    "diagnose": _diagnose_body,
     "fix": _fix_body,
     "hang": _hang_body,
     "hostfile check": _hostfile_body,
@@ -146,6 +154,8 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
+    if not count:
+        return title.append("  no host was asked", style="not bold")
     tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
     return title.append(f"  {name}  {tail}", style="not bold")
 
