@@ -107,7 +107,9 @@ def test_the_script_is_the_module() -> None:
         ("fix",),
         ("bundle",),
         ("preflight",),
+        ("diagnose",),
         ("schema",),
+        ("server",),
         ("hostfile",),
         ("hostfile", "write"),
         ("hostfile", "check"),
@@ -129,10 +131,12 @@ def test_every_command_has_help_that_is_tested() -> None:
         "fix",
         "bundle",
         "demo",
+        "diagnose",
         "probe",
         "preflight",
         "recommend",
         "schema",
+        "server",
     }
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}

@@ -16,6 +16,7 @@ from mlxdiag.cli import (
     bundle,
     check,
     demo,
+    diagnose,
     explain,
     fix,
     hostfile,
@@ -24,6 +25,7 @@ from mlxdiag.cli import (
     probe,
     recommend,
     schema,
+    server,
     streams,
 )
 from mlxdiag.cli.options import EPILOG
@@ -60,11 +62,13 @@ app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=diagnose.EPILOG)(diagnose.diagnose)
 app.command(epilog=EPILOG)(explain.explain)
 app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
+app.command(epilog=EPILOG)(server.server)
 app.command()(schema.schema)
 
 

@@ -8,12 +8,17 @@ from functools import cache
 from mlxdiag.explained import (
     access,
     backend,
+    bridges,
     cabling,
+    further,
     hostfile,
+    hosts,
     network,
     power,
     probes,
     rdma,
+    routes,
+    server,
     versions,
 )
 from mlxdiag.explained.entry import Explained
@@ -23,11 +28,16 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     versions.ENTRIES,
     cabling.ENTRIES,
     network.ENTRIES,
+    hosts.ENTRIES,
+    bridges.ENTRIES,
+    routes.ENTRIES,
     rdma.ENTRIES,
+    further.ENTRIES,
     power.ENTRIES,
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
+    server.ENTRIES,
 )
 
 
