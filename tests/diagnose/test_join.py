@@ -223,6 +223,9 @@ def test_what_a_log_says_becomes_no_markup() -> None:
 
 
 def test_the_repair_is_that_of_the_cause_behind_the_finding() -> None:
-    text = FORMATS["table"](made(raised(DOMAIN, "[rank 0] "), "incident"), Style())
-    assert "restart this host, and only this one" in " ".join(text.split())
+    text = FORMATS["table"](made(raised(DOMAIN, "[rank 2] "), "incident"), Style())
+    said = " ".join(text.split())
+    assert "cables and the far ends are not the cause macstudio1 - replug" in said
+    assert "macstudio3 en3, macstudio3 en5" in said
+    assert "macstudio1 en4, macstudio3" not in said
     assert "DO NOT TRY AGAIN" in text
