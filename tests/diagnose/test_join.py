@@ -92,7 +92,17 @@ def test_a_device_of_the_hostfile_that_is_not_there() -> None:
 
 
 def test_a_rank_that_the_hostfile_has_not_is_no_host() -> None:
-    assert case_of(made(raised(DOMAIN, "[rank 3] "), "incident", ORDER)).host is None
+    report = made(raised(DOMAIN, "[rank 3] "), "incident", ORDER)
+    assert case_of(report).host is None
+    said = " ".join(FORMATS["table"](report, Style()).split())
+    assert "no host is known for rank 3: hosts.json has 3 ranks" in said
+
+
+def test_only_rank_0_of_jaccl_listens() -> None:
+    case = case_of(made(raised("[jaccl] Couldn't bind socket (error: 49)"), "incident", ORDER))
+    assert (case.suspect.rank, case.host) == (0, "macstudio4")
+    assert answers(case)[0] == "found"
+    assert "hostfile-ips macstudio4" in {f.key for f in case.findings}
 
 
 def test_errno_22_leads_to_the_port_without_an_ipv4_gid() -> None:
@@ -179,7 +189,8 @@ def test_without_a_recording_nothing_is_tested_and_nothing_passes() -> None:
         ("KeyError: 7\n", 3, "UNKNOWN: an error that is not known"),
         (raised("[jaccl] Recv failed with errno=2"), 3, "UNKNOWN: only echoes"),
         ("all is well\n", 3, "UNKNOWN: nothing in it is known"),
-        ("[INFO] Node with rank 0 completed\n", 3, "UNKNOWN: nothing in it is known"),
+        ("[INFO] Node with rank 0 completed\n", 3, "UNKNOWN: no cause in it; last said: [INFO]"),
+        ("[ring] Rank 1 accepting\n", 3, "UNKNOWN: no cause in it; last said: [ring] Rank 1 acc"),
         ("", 3, "UNKNOWN: the log is empty"),
     ],
 )
