@@ -32,7 +32,20 @@ FACTS = {
 }
 PARSER = {"capture", "errors"}
 
-SURVEY = {f"facts.{command}" for command in ("pmset",)}
+SURVEY = {
+    f"facts.{command}"
+    for command in (
+        "exo_daemon",
+        "hostname",
+        "netstat_inet",
+        "nvram_rdma",
+        "plutil_bridges",
+        "plutil_sharing",
+        "pmset",
+        "socketfilterfw",
+        "system_profiler_network",
+    )
+}
 """Commands that only `mlxdiag check` asks."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -120,7 +133,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bundle.redact": {
         "bundle.pseudonyms",
         "errors",
+        "facts.hostname",
+        "facts.system_profiler_network",
         "inventory",
+        "readings",
         "recording",
         "report",
     },
@@ -157,7 +173,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
-    "checks.address": {"checks.subject", "cluster", "readings"},
+    "checks.address": {"checks.subject", "cluster", "facts.netstat_inet", "readings"},
     "checks.answers": {
         "capture",
         "cluster",
@@ -165,6 +181,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
+    "checks.bridging": {"cluster", "finding", "readings", "topology"},
     "checks.cabling": {
         "checks.subject",
         "cluster",
@@ -174,9 +191,21 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
+    "checks.enough": {"cluster", "finding", "readings"},
+    "checks.firewall": {"cluster", "facts.socketfilterfw", "finding", "readings"},
     "checks.gid": {"checks.address", "checks.subject", "cluster", "finding", "readings"},
     "checks.gate": {"finding", "readings"},
+    "checks.gidmatch": {
+        "checks.address",
+        "checks.gid",
+        "checks.rdma",
+        "checks.subject",
+        "cluster",
+        "finding",
+        "readings",
+    },
     "checks.hardware": {"checks.subject", "cluster", "errors", "finding", "ports", "readings"},
+    "checks.identity": {"cluster", "facts.ifconfig", "finding", "readings", "routes"},
     "checks.network": {
         "checks.address",
         "checks.subject",
@@ -215,6 +244,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "readings",
     },
+    "checks.routing": {
+        "checks.subject",
+        "cluster",
+        "facts.netstat_inet",
+        "finding",
+        "readings",
+        "routes",
+    },
     "checks.speed": {
         "finding",
         "inventory",
@@ -223,7 +260,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.surroundings",
         "probe.thresholds",
     },
+    "checks.standing": {
+        "checks.address",
+        "checks.subject",
+        "cluster",
+        "facts.plutil_sharing",
+        "facts.system_profiler_network",
+        "finding",
+        "readings",
+    },
     "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
+    "checks.subnets": {
+        "cluster",
+        "facts.netstat_inet",
+        "finding",
+        "ports",
+        "readings",
+        "routes",
+    },
     "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
     "cli": {
         "cli.bundle",
@@ -240,6 +294,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli.recommend",
         "cli.schema",
         "cli.stages",
+        "cli.streams",
         "errors",
         "mlxdiag",
         "render.nagios",
@@ -363,10 +418,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.style",
         "report",
     },
+    "cli.streams": {"errors"},
     "checks.whole": {
         "checks",
         "checks.answers",
+        "checks.bridging",
+        "checks.enough",
+        "checks.firewall",
+        "checks.gidmatch",
+        "checks.identity",
         "checks.power",
+        "checks.routing",
+        "checks.standing",
+        "checks.subnets",
         "finding",
     },
     "cluster": {"capture", "inventory", "ports", "readings", "survey", "topology"},
@@ -420,13 +484,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explained": {
         "explained.access",
         "explained.backend",
+        "explained.bridges",
         "explained.cabling",
         "explained.entry",
+        "explained.further",
         "explained.hostfile",
+        "explained.hosts",
         "explained.network",
         "explained.power",
         "explained.probes",
         "explained.rdma",
+        "explained.routes",
         "explained.versions",
     },
     "explained.access": {
@@ -436,15 +504,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.bridges": {"explained.access", "explained.entry"},
     "explained.cabling": {
         "explained.access",
         "explained.entry",
     },
     "explained.entry": set(),
+    "explained.further": {"explained.access", "explained.entry"},
     "explained.hostfile": {
         "explained.access",
         "explained.entry",
     },
+    "explained.hosts": {"explained.access", "explained.entry"},
     "explained.network": {
         "explained.access",
         "explained.entry",
@@ -459,6 +530,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.routes": {"explained.access", "explained.entry"},
     "explained.versions": {
         "explained.access",
         "explained.entry",
@@ -469,16 +541,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
     },
     "facts": {"capture"} | FACTS,
+    "facts.exo_daemon": PARSER,
+    "facts.hostname": PARSER,
     "facts.ibv_devices": PARSER,
     "facts.ibv_devinfo": PARSER,
     "facts.ifconfig": PARSER,
     "facts.mlx_runtime": PARSER,
+    "facts.netstat_inet": PARSER,
     "facts.networksetup_hardwareports": PARSER,
     "facts.networksetup_serviceorder": PARSER,
+    "facts.nvram_rdma": PARSER,
+    "facts.plutil_bridges": PARSER,
+    "facts.plutil_sharing": PARSER,
     "facts.pmset": PARSER,
     "facts.rdma_ctl": PARSER,
+    "facts.socketfilterfw": PARSER,
     "facts.sw_vers": PARSER,
     "facts.sysctl": PARSER,
+    "facts.system_profiler_network": PARSER,
     "facts.system_profiler_thunderbolt": PARSER,
     "fanout": {
         "capture",
@@ -649,6 +729,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
         "readings",
     },
+    "probe.complete": {"probe.plan", "probe.said"},
     "probe.errnos": set(),
     "probe.gang": {
         "inventory",
@@ -661,7 +742,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.judge": {
         "backends",
         "backends.backend",
+        "probe.complete",
         "probe.errnos",
+        "probe.latecomer",
         "probe.linkrate",
         "probe.plan",
         "probe.said",
@@ -697,6 +780,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
         "probe.said",
     },
+    "probe.latecomer": {"probe.plan", "probe.said", "probe.surroundings"},
     "probe.linkrate": set(),
     "probe.said": set(),
     "probe.spelt": {"hostfile", "inventory", "probe.plan"},
@@ -999,6 +1083,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "repair.undo": {
         "checks.subject",
+        "facts.socketfilterfw",
     },
     "report": {
         "advice",
@@ -1022,6 +1107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "silence",
     },
     "ringsearch": {"alarm"},
+    "routes": {"facts.netstat_inet"},
     "silence": {
         "finding",
         "inventory",
@@ -1099,6 +1185,7 @@ FENCES: dict[str, set[str]] = {
     },
     "ctypes": {"probe.kernel"},
     "datetime": {"live", "probe.launch", "render.prometheus"},
+    "fcntl": {"probe.attempts"},
     "os": {"cli", "files", "preflight.handover", "probe.attempts", "probe.kernel"},
     "pathlib": {
         "cli",
@@ -1129,7 +1216,15 @@ FENCES: dict[str, set[str]] = {
     },
     "tempfile": {"preflight.handover", "transport.ssh"},
     "threading": {"alarm", "cli", "probe.kernel"},
-    "time": {"fanout", "live", "preflight.command", "probe.kernel", "probe.launch", "probe.watch"},
+    "time": {
+        "fanout",
+        "live",
+        "preflight.command",
+        "probe.attempts",
+        "probe.kernel",
+        "probe.launch",
+        "probe.watch",
+    },
 }
 """Package -> modules that may import it. Of the standard library, what is not here is free."""
 

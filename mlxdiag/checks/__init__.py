@@ -44,6 +44,7 @@ RDMA_ONLY = frozenset(
         "cabling-direct",
         "cabling-speed",
         "network-bridge",
+        "network-bridge-stored",
     }
 )
 """Checks outside the areas rdma and gid that only RDMA cares about."""
@@ -119,7 +120,8 @@ def lowered_for(check: Check[Any], backend: str | None) -> Severity | None:
         return None
     if check.area in ("rdma", "gid") or check.id in RDMA_ONLY:
         return Severity.INFO
-    lower = check.area == "network" and check.severity is Severity.ERROR
+    of_cable = check.area == "network" and check.per in ("port", "link")
+    lower = of_cable and check.severity is Severity.ERROR
     return Severity.WARNING if lower else None
 
 

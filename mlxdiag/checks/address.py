@@ -8,7 +8,8 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from mlxdiag.checks.subject import End
 from mlxdiag.cluster import Cluster
-from mlxdiag.readings import Gap
+from mlxdiag.facts import netstat_inet
+from mlxdiag.readings import Gap, known
 
 POOLS = tuple(map(IPv4Network, ("10.219.0.0/16", "172.29.0.0/16", "192.168.192.0/18")))
 """Where new /30 networks are taken from, in this order: ranges that home routers and MLX's own
@@ -21,7 +22,8 @@ WIDEST = 8
 def proposal(cluster: Cluster, end: End) -> IPv4Interface | None:
     """Choose an address for this end: in the far end's subnet if it has one, else in a free /30.
 
-    Free is what overlaps no network of any host; None where there is none.
+    Free is what overlaps no network that any host is on or is known to route; None where there is
+    none.
     """
     for text in end.far.ipv4:
         far = IPv4Interface(text)
@@ -46,6 +48,15 @@ def set_command(cluster: Cluster, end: End) -> str | None:
     service, create = _service(cluster, end)
     setting = f"sudo networksetup -setmanual {service} {address.ip} {address.netmask}"
     return f"{create}{setting}"
+
+
+def keep_command(cluster: Cluster, end: End) -> str | None:
+    """Write the command that stores the address that the port has now in its network service."""
+    held = [own for own in map(IPv4Interface, end.port.ipv4) if not own.ip.is_link_local]
+    if not held:
+        return None
+    service, create = _service(cluster, end)
+    return f"{create}sudo networksetup -setmanual {service} {held[0].ip} {held[0].netmask}"
 
 
 def toggle_command(cluster: Cluster, end: End) -> str | None:
@@ -84,6 +95,9 @@ def _service(cluster: Cluster, end: End) -> tuple[str, str]:
 
 def _networks(cluster: Cluster) -> Iterator[IPv4Network]:
     for facts in cluster.facts:
+        if netstat_inet.COMMAND.name in facts.captures:
+            routes = known(cluster.survey(facts.host.name).routes)
+            yield from (route.network for route in (routes.routes if routes else ()))
         if isinstance(facts.ifconfig, Gap):
             continue
         for interface in facts.ifconfig.interfaces:

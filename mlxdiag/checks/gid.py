@@ -11,7 +11,7 @@ from mlxdiag.readings import need
 JACCL_GID_INDEX = 1
 """Every MLX so far passes sgid_index = 1 (mlx rdma.cpp)."""
 
-_NEEDS = (
+NEEDS = (
     "versions-macos-rdma",
     "rdma-stack-wedged",
     "rdma-enabled",
@@ -32,7 +32,7 @@ _NEEDS = (
         "wait 20 s and run again: the entry follows the address; if it stays away, set the"
         " address anew",
     ),
-    needs=_NEEDS,
+    needs=NEEDS,
 )
 def ipv4_mapped(cluster: Cluster, end: End) -> Evidence | None:
     """Without it jaccl fails: `No IPv4-mapped GID`, or RTR errno 22 or 96 with an older MLX."""
@@ -55,7 +55,7 @@ def ipv4_mapped(cluster: Cluster, end: End) -> Evidence | None:
         "switch the port's network service off and on once, then set its address again; or"
         " restart. Do not cycle the interface with ifconfig",
     ),
-    needs=(*_NEEDS, "gid-ipv4-mapped"),
+    needs=(*NEEDS, "gid-ipv4-mapped"),
 )
 def index_1(cluster: Cluster, end: End) -> Evidence | None:
     """Jaccl always passes index 1; anywhere else, connecting fails with RTR errno 22 or 96."""

@@ -5,11 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from mlxdiag import checks
-from mlxdiag.checks import answers, power
+from mlxdiag.checks import (
+    answers,
+    bridging,
+    enough,
+    firewall,
+    gidmatch,
+    identity,
+    power,
+    routing,
+    standing,
+    subnets,
+)
 from mlxdiag.finding import Check
 
 FURTHER: dict[str, tuple[Check[Any], ...]] = {
     "access": answers.CHECKS,
+    "hardware": enough.HARDWARE,
+    "cabling": enough.CABLING,
+    "network": (
+        *identity.CHECKS,
+        *standing.CHECKS,
+        *bridging.CHECKS,
+        *subnets.CHECKS,
+        *routing.CHECKS,
+        *standing.LATER,
+        *bridging.LATER,
+        *firewall.CHECKS,
+    ),
+    "rdma": gidmatch.RDMA,
+    "gid": gidmatch.GID,
     "power": power.CHECKS,
 }
 """What `ports` does not ask, by area."""

@@ -25,6 +25,7 @@ from mlxdiag.cli import (
     probe,
     recommend,
     schema,
+    streams,
 )
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
@@ -77,6 +78,7 @@ def main() -> None:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
+        streams.check()
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
         app()

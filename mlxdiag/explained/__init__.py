@@ -8,12 +8,16 @@ from functools import cache
 from mlxdiag.explained import (
     access,
     backend,
+    bridges,
     cabling,
+    further,
     hostfile,
+    hosts,
     network,
     power,
     probes,
     rdma,
+    routes,
     versions,
 )
 from mlxdiag.explained.entry import Explained
@@ -23,7 +27,11 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     versions.ENTRIES,
     cabling.ENTRIES,
     network.ENTRIES,
+    hosts.ENTRIES,
+    bridges.ENTRIES,
+    routes.ENTRIES,
     rdma.ENTRIES,
+    further.ENTRIES,
     power.ENTRIES,
     backend.ENTRIES,
     hostfile.ENTRIES,

@@ -6,20 +6,36 @@ import re
 from ipaddress import IPv4Interface
 
 from mlxdiag.checks.subject import End
+from mlxdiag.facts import socketfilterfw
 
 _SERVICE = re.compile(r"-setmanual (?P<service>'[^']*'|\"[^\"]*\"|\S+) ")
 _MADE = re.compile(r"-createnetworkservice (?P<service>'[^']*'|\"[^\"]*\"|\S+) ")
+_ROUTE = re.compile(r"route -n add -host (?P<far>\S+) ")
 _MEMBER = re.compile(r"ifconfig (?P<bridge>bridge\d+) deletem (?P<port>\w+)")
+
+_FIREWALL = f"sudo {socketfilterfw.TOOL} --setblockall"
+_EXO = "sudo launchctl {} system{}io.exo.networksetup{}"
+_FORMS = (
+    (_MEMBER, "sudo ifconfig {bridge} addm {port}"),
+    (_MADE, "sudo networksetup -removenetworkservice {service}"),
+    (_ROUTE, "sudo route -n delete -host {far}"),
+)
+_PAIRS = {
+    f"{_FIREWALL} off": f"{_FIREWALL} on",
+    _EXO.format("bootout", "/", ""): _EXO.format("bootstrap", " /Library/LaunchDaemons/", ".plist"),
+}
+"""Lines that are taken back by a line of their own."""
 
 
 def of(command: str | None, end: End | None) -> str | None:
     """Give what takes the command back; None where there is nothing or nobody knows what."""
     if command is None:
         return None
-    if member := _MEMBER.search(command):
-        return f"sudo ifconfig {member['bridge']} addm {member['port']}"
-    if made := _MADE.search(command):
-        return f"sudo networksetup -removenetworkservice {made['service']}"
+    if command in _PAIRS:
+        return _PAIRS[command]
+    for form, back in _FORMS:
+        if found := form.search(command):
+            return back.format(**found.groupdict())
     if service := _SERVICE.search(command):
         before = _address(service["service"], end)
         return None if command.endswith(before.removeprefix("sudo ")) else before

@@ -20,7 +20,8 @@ from mlxdiag.bundle.redact import names_of, redacted
 from mlxdiag.capture import ACCESS, Capture
 from mlxdiag.errors import MlxdiagError
 from mlxdiag.recording import Recording, load, loads, save
-from tests.checks.recorded import NAMES, recorded, recording_of
+from tests.checks.further import network, rdma, sockets
+from tests.checks.recorded import NAMES, printing, recorded, recording_of
 from tests.checks.surveyed import clean
 from tests.facts.test_captures import CAPTURES
 from tests.model import CASES
@@ -124,6 +125,31 @@ def test_a_bundle_says_what_the_recording_said(case: str) -> None:
         assert before.recommendation.backend == after.recommendation.backend
         assert len(before.links) == len(after.links)
     assert pseudonyms.used
+
+
+FAILING = {id_: made for area in (network, sockets, rdma) for id_, made in area.FAILING.items()}
+
+
+@pytest.mark.parametrize("id_", sorted(FAILING))
+def test_a_bundle_of_a_failure_has_the_failure(id_: str) -> None:
+    made = FAILING[id_]()
+    again, _ = bundled(made)
+    before, after = (report.build(each, "check", "0") for each in (made, again))
+    assert shape(before) == shape(after)
+
+
+def test_what_a_host_calls_itself_and_its_network_is_replaced() -> None:
+    made = printing(clean(), "macstudio2", "hostname", b"kern.hostname: Wilhelms-Mac.fritz.box\n")
+    services = b'{"SPNetworkDataType":[{"_name":"LAN","DNS":{"SearchDomains":["fritz.box"]}}]}'
+    made = printing(made, "macstudio3", "system_profiler_network", services)
+    made = printing(made, "macstudio4", "hostname", b"kern.hostname: Mac\n")
+    again, _ = bundled(made)
+    told = b"".join(c.stdout for captures in again.hosts.values() for c in captures.values())
+    assert b"wilhelm" not in told.lower()
+    assert b"fritz" not in told.lower()
+    assert b"domain1.example" in told
+    assert again.hosts["host4"]["hostname"].stdout == b"kern.hostname: Mac\n"
+    assert b"Mac Studio" in again.hosts["host4"]["system_profiler_thunderbolt"].stdout
 
 
 def test_it_replays_and_what_was_replaced_stays_here(tmp_path: Path) -> None:
