@@ -15,7 +15,8 @@ from mlxdiag.render.diagnosed import told
 from mlxdiag.render.json import document
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
-from tests.checks.recorded import recorded
+from tests.checks.recorded import printing, recorded
+from tests.checks.surveyed import clean
 from tests.diagnose.logs import ended, killed, raised, read
 from tests.test_reports import validator
 
@@ -176,6 +177,18 @@ def test_without_a_recording_nothing_is_tested_and_nothing_passes() -> None:
     assert set(answers(case)) == {"not tested"}
     assert (report.findings, report.facts, report.verdict) == ((), (), "fail")
     assert not any(report.summary.values())
+
+
+FIREWALL = b"Firewall is blocking all non-essential incoming connections. (State = 2)\n"
+
+
+@pytest.mark.parametrize(("host", "found"), [("macstudio1", True), ("macstudio2", False)])
+def test_no_answer_from_rank_0_leads_to_a_firewall_there(host: str, found: bool) -> None:
+    recording = printing(clean(), host, "socketfilterfw", FIREWALL)
+    log = read(raised("[jaccl] Couldn't connect (error: 60)", "[rank 2] "))
+    case = case_of(command.build([log], "0.1.0", recording))
+    assert ({f.key for f in case.findings} == {f"network-firewall {host}"}) is found
+    assert ("found" in answers(case)) is found
 
 
 # Verdicts and formats.
