@@ -109,6 +109,7 @@ def test_the_script_is_the_module() -> None:
         ("preflight",),
         ("diagnose",),
         ("schema",),
+        ("server",),
         ("hostfile",),
         ("hostfile", "write"),
         ("hostfile", "check"),
@@ -135,6 +136,7 @@ def test_every_command_has_help_that_is_tested() -> None:
         "preflight",
         "recommend",
         "schema",
+        "server",
     }
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}

@@ -25,6 +25,7 @@ from mlxdiag.cli import (
     probe,
     recommend,
     schema,
+    server,
     streams,
 )
 from mlxdiag.cli.options import EPILOG
@@ -67,6 +68,7 @@ app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
+app.command(epilog=EPILOG)(server.server)
 app.command()(schema.schema)
 
 

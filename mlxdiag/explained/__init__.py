@@ -18,6 +18,7 @@ from mlxdiag.explained import (
     probes,
     rdma,
     routes,
+    server,
     versions,
 )
 from mlxdiag.explained.entry import Explained
@@ -36,6 +37,7 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
+    server.ENTRIES,
 )
 
 

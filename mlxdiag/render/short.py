@@ -98,6 +98,11 @@ def verdict_line(report: Report, style: Style) -> str:
 
         said = headline(report.diagnosed)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
+    if report.server is not None:
+        from mlxdiag.render.served import in_short  # noqa: PLC0415
+
+        cut = "" if report.ended == "complete" else f" ({report.ended})"
+        return style.text(f"{report.verdict.upper()}: {'; '.join(in_short(report.server))}{cut}")
     if report.preflight is not None:
         said = _preflight(report, report.preflight)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
