@@ -107,11 +107,14 @@ def test_the_script_is_the_module() -> None:
         ("fix",),
         ("bundle",),
         ("preflight",),
+        ("hang",),
+        ("stop",),
         ("diagnose",),
         ("watch",),
         ("history",),
         ("history", "import"),
         ("schema",),
+        ("server",),
         ("hostfile",),
         ("hostfile", "write"),
         ("hostfile", "check"),
@@ -135,10 +138,13 @@ def test_every_command_has_help_that_is_tested() -> None:
         "demo",
         "diagnose",
         "probe",
+        "hang",
         "preflight",
         "recommend",
         "watch",
         "schema",
+        "server",
+        "stop",
     }
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}

@@ -19,6 +19,7 @@ from mlxdiag.cli import (
     diagnose,
     explain,
     fix,
+    hang,
     history,
     hostfile,
     ports,
@@ -26,6 +27,8 @@ from mlxdiag.cli import (
     probe,
     recommend,
     schema,
+    server,
+    stop,
     streams,
     watch,
 )
@@ -69,6 +72,9 @@ app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
+app.command(epilog=EPILOG)(server.server)
+app.command(epilog=EPILOG)(hang.hang)
+app.command(epilog=EPILOG)(stop.stop)
 app.command(epilog=EPILOG)(watch.watch)
 app.add_typer(history.app, name="history", epilog=EPILOG)
 app.command()(schema.schema)

@@ -11,6 +11,7 @@ from mlxdiag.explained import (
     bridges,
     cabling,
     further,
+    hang,
     hostfile,
     hosts,
     network,
@@ -18,6 +19,7 @@ from mlxdiag.explained import (
     probes,
     rdma,
     routes,
+    server,
     versions,
 )
 from mlxdiag.explained.entry import Explained
@@ -36,6 +38,8 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
+    server.ENTRIES,
+    hang.ENTRIES,
 )
 
 
