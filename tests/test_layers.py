@@ -32,7 +32,21 @@ FACTS = {
 }
 PARSER = {"capture", "errors"}
 
-SURVEY = {f"facts.{command}" for command in ("pmset",)}
+SURVEY = {
+    f"facts.{command}"
+    for command in (
+        "clock",
+        "df",
+        "diagnostic_reports",
+        "environment",
+        "ioclasscount",
+        "ioreg_accelerator",
+        "pmset",
+        "ps",
+        "sysctl_state",
+        "vm_stat",
+    )
+}
 """Commands that only `mlxdiag check` asks."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -103,6 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.words",
         "finding",
         "recommend",
+        "unchecked",
     },
     "checks": {
         "checks.access",
@@ -135,6 +150,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
+    "checks.bugs": {"checks.subject", "cluster", "finding", "readings"},
     "checks.cabling": {
         "checks.subject",
         "cluster",
@@ -144,9 +160,27 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
+    "checks.crashes": {"cluster", "facts.diagnostic_reports", "finding", "readings"},
+    "checks.environment": {
+        "checks.hostfile",
+        "checks.subject",
+        "cluster",
+        "errors",
+        "finding",
+        "readings",
+    },
     "checks.gid": {"checks.address", "checks.subject", "cluster", "finding", "readings"},
-    "checks.gate": {"finding", "readings"},
+    "checks.gate": {"checks.rendezvous", "finding", "readings"},
     "checks.hardware": {"checks.subject", "cluster", "errors", "finding", "ports", "readings"},
+    "checks.login": {"cluster", "errors", "finding", "readings"},
+    "checks.memory": {
+        "checks.processes",
+        "checks.subject",
+        "cluster",
+        "errors",
+        "finding",
+        "readings",
+    },
     "checks.network": {
         "checks.address",
         "checks.subject",
@@ -176,6 +210,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.plan",
     },
     "checks.power": {"cluster", "finding", "readings"},
+    "checks.processes": {"checks.subject", "cluster", "facts.ps", "finding", "readings"},
     "checks.rdma": {
         "capture",
         "checks.subject",
@@ -185,6 +220,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "readings",
     },
+    "checks.rendezvous": {"capture", "cluster", "errors", "finding", "preflight.asked", "readings"},
+    "checks.runtimes": {"checks.subject", "cluster", "facts.mlx_runtime", "finding", "readings"},
     "checks.speed": {
         "finding",
         "inventory",
@@ -193,8 +230,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.surroundings",
         "probe.thresholds",
     },
-    "checks.subject": {"cluster", "finding", "inventory", "ports", "topology"},
-    "checks.versions": {"capture", "checks.subject", "cluster", "errors", "finding", "readings"},
+    "checks.subject": {
+        "cluster",
+        "errors",
+        "finding",
+        "inventory",
+        "ports",
+        "readings",
+        "topology",
+    },
+    "checks.versions": {"capture", "checks.subject", "cluster", "finding", "readings"},
     "cli": {
         "cli.check",
         "cli.demo",
@@ -219,6 +264,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli.stages",
         "facts",
         "readings",
+        "recording",
         "survey",
     },
     "cli.demo": {"cli.options", "cli.stages", "recording"},
@@ -293,7 +339,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.whole": {
         "checks",
         "checks.answers",
+        "checks.bugs",
+        "checks.crashes",
+        "checks.environment",
+        "checks.login",
+        "checks.memory",
         "checks.power",
+        "checks.processes",
+        "checks.rendezvous",
+        "checks.runtimes",
         "finding",
     },
     "cluster": {"capture", "inventory", "ports", "readings", "survey", "topology"},
@@ -303,12 +357,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.backend",
         "explained.cabling",
+        "explained.crashes",
         "explained.entry",
+        "explained.environment",
         "explained.hostfile",
+        "explained.login",
         "explained.network",
         "explained.power",
         "explained.probes",
         "explained.rdma",
+        "explained.rendezvous",
+        "explained.resources",
+        "explained.runtimes",
         "explained.versions",
     },
     "explained.access": {
@@ -322,11 +382,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.crashes": {"explained.entry"},
     "explained.entry": set(),
+    "explained.environment": {"explained.entry"},
     "explained.hostfile": {
         "explained.access",
         "explained.entry",
     },
+    "explained.login": {"explained.entry"},
     "explained.network": {
         "explained.access",
         "explained.entry",
@@ -341,6 +404,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explained.access",
         "explained.entry",
     },
+    "explained.rendezvous": {"explained.entry"},
+    "explained.resources": {"explained.entry"},
+    "explained.runtimes": {"explained.entry"},
     "explained.versions": {
         "explained.access",
         "explained.entry",
@@ -351,17 +417,26 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
     },
     "facts": {"capture"} | FACTS,
+    "facts.clock": PARSER,
+    "facts.df": PARSER,
+    "facts.diagnostic_reports": PARSER,
+    "facts.environment": PARSER,
     "facts.ibv_devices": PARSER,
     "facts.ibv_devinfo": PARSER,
     "facts.ifconfig": PARSER,
+    "facts.ioclasscount": PARSER,
+    "facts.ioreg_accelerator": PARSER,
     "facts.mlx_runtime": PARSER,
     "facts.networksetup_hardwareports": PARSER,
     "facts.networksetup_serviceorder": PARSER,
     "facts.pmset": PARSER,
+    "facts.ps": PARSER | {"jobs"},
     "facts.rdma_ctl": PARSER,
     "facts.sw_vers": PARSER,
     "facts.sysctl": PARSER,
+    "facts.sysctl_state": PARSER,
     "facts.system_profiler_thunderbolt": PARSER,
+    "facts.vm_stat": PARSER,
     "fanout": {
         "capture",
         "inventory",
@@ -401,6 +476,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
     },
     "inventory": {"errors", "hostfile", "hostlist", "yamltree"},
+    "jobs": set(),
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
     "live": {
         "capture",
@@ -561,7 +637,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recording",
     },
     "probe.matrix": {"probe.judge", "probe.plan"},
-    "probe.neighbours": {"capture", "inventory", "live", "recording"},
+    "probe.neighbours": {"capture", "inventory", "jobs", "live", "recording"},
     "probe.pairs": set(),
     "probe.pairwise": {
         "backends.backend",
@@ -865,6 +941,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "transport.stream": set(),
     "transport.talk": {"capture", "inventory"},
+    "unchecked": set(),
     "unlock": {
         "checks.subject",
         "cluster",
@@ -874,7 +951,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "wiring",
     },
-    "survey": {"capture", "readings", "recording"} | SURVEY,
+    "survey": {
+        "capture",
+        "inventory",
+        "preflight.asked",
+        "preflight.listeners",
+        "readings",
+        "recording",
+    }
+    | SURVEY,
     "wiring": set(),
     "yamltree": {"errors", "hostfile"},
 }

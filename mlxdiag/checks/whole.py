@@ -5,12 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from mlxdiag import checks
-from mlxdiag.checks import answers, power
+from mlxdiag.checks import (
+    answers,
+    bugs,
+    crashes,
+    environment,
+    login,
+    memory,
+    power,
+    processes,
+    rendezvous,
+    runtimes,
+)
 from mlxdiag.finding import Check
 
 FURTHER: dict[str, tuple[Check[Any], ...]] = {
-    "access": answers.CHECKS,
+    "access": (*answers.CHECKS, *login.CHECKS),
+    "versions": (*runtimes.CHECKS, *bugs.CHECKS),
+    "environment": environment.CHECKS,
+    "resources": (*processes.CHECKS, *memory.CHECKS),
     "power": power.CHECKS,
+    "rendezvous": rendezvous.CHECKS,
+    "crashes": crashes.CHECKS,
 }
 """What `ports` does not ask, by area."""
 

@@ -13,37 +13,55 @@ from mlxdiag import facts
 from mlxdiag import survey as survey_of
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import (
+    clock,
+    df,
+    diagnostic_reports,
+    environment,
     ibv_devices,
     ibv_devinfo,
     ifconfig,
+    ioclasscount,
+    ioreg_accelerator,
     mlx_runtime,
     networksetup_hardwareports,
     networksetup_serviceorder,
     pmset,
+    ps,
     rdma_ctl,
     sw_vers,
     sysctl,
+    sysctl_state,
     system_profiler_thunderbolt,
+    vm_stat,
 )
+from mlxdiag.preflight import listeners
+from tests.facts.test_diagnostic_reports import DENIED, REPORTS
 from tests.facts.test_ibv_devices import STUDIO as DEVICES
 from tests.facts.test_ibv_devinfo import LINUX, VERBOSE
 from tests.facts.test_ifconfig import BRIDGED
 from tests.facts.test_mlx_runtime import READY
 from tests.facts.test_networksetup_hardwareports import LAPTOP as PORTS
 from tests.facts.test_networksetup_serviceorder import CLUSTER
+from tests.facts.test_ps import BUSY
 from tests.facts.test_rdma_ctl import ON
 from tests.facts.test_sw_vers import RELEASE
 from tests.facts.test_sysctl import STUDIO as NAMES
+from tests.facts.test_sysctl_state import STATE
 from tests.facts.test_system_profiler_thunderbolt import LAPTOP as BUSES
 from tests.model import survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def failing(parse: Callable[[bytes, bytes], object], err: bytes) -> Callable[[bytes], object]:
     """Give parse_failure the shape of parse: good output beside this stderr."""
     return lambda out: parse(out, err)
+
+
+def held(parse: Callable[[bytes], Mapping[int, str]]) -> Callable[[bytes], object]:
+    """Give the table of ports as something that can be hashed."""
+    return lambda out: tuple(parse(out).items())
 
 
 CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
@@ -59,6 +77,22 @@ CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "networksetup_hardwareports": (networksetup_hardwareports.parse, PORTS),
     "networksetup_serviceorder": (networksetup_serviceorder.parse, CLUSTER),
     "pmset": (pmset.parse, survey.pmset().stdout),
+    "clock": (clock.parse, survey.clock().stdout),
+    "environment": (
+        environment.parse,
+        survey.environment(MLX_METAL_FAST_SYNCH="1", XPC_SERVICE_NAME="0").stdout,
+    ),
+    "sysctl_state": (sysctl_state.parse, STATE),
+    "sysctl_state failing": (failing(sysctl_state.parse_failure, b"sysctl: unknown oid\n"), STATE),
+    "vm_stat": (vm_stat.parse, survey.vm_stat().stdout),
+    "df": (df.parse, survey.df().stdout),
+    "ps": (ps.parse, BUSY),
+    "ioclasscount": (ioclasscount.parse, survey.ioclasscount(2, 1).stdout),
+    "ioreg_accelerator": (ioreg_accelerator.parse, survey.ioreg_accelerator(7).stdout),
+    "diagnostic_reports": (diagnostic_reports.parse, REPORTS),
+    "diagnostic_reports failing": (failing(diagnostic_reports.parse_failure, DENIED), REPORTS),
+    "netstat": (held(listeners.netstat), survey.netstat().stdout),
+    "lsof": (held(listeners.lsof), b"p812\ncpython3.12\nf7\nn*:32323\n"),
     "rdma_ctl": (rdma_ctl.parse, ON),
     "sw_vers": (sw_vers.parse, RELEASE),
     "sysctl": (sysctl.parse, NAMES),
@@ -163,8 +197,14 @@ def test_lines_lost_or_doubled(parse: Callable[[bytes], object], good: bytes) ->
 
 @pytest.mark.parametrize(
     "parse_failure",
-    [ibv_devices.parse_failure, ibv_devinfo.parse_failure, sysctl.parse_failure],
-    ids=["ibv_devices", "ibv_devinfo", "sysctl"],
+    [
+        diagnostic_reports.parse_failure,
+        ibv_devices.parse_failure,
+        ibv_devinfo.parse_failure,
+        sysctl.parse_failure,
+        sysctl_state.parse_failure,
+    ],
+    ids=["diagnostic_reports", "ibv_devices", "ibv_devinfo", "sysctl", "sysctl_state"],
 )
 @settings(max_examples=60, deadline=None)
 @given(out=st.binary(max_size=80), err=st.binary(max_size=80))
