@@ -56,8 +56,9 @@ class Capture:
     """What one command of one host said.
 
     `started_s` counts from the start of the run; `detail` is one line for people, empty when the
-    outcome says it all. For `ACCESS` the argv is the way taken (`ssh`, destination), `EXITED` with
-    status 0 means that the host answered, and the streams hold what the login printed by itself.
+    outcome says it all. For `ACCESS` the argv is the way taken (`ssh`, destination), `EXITED`
+    with status 0 means that the host answered, stdout is the address that was connected to, empty
+    where it is not known, and stderr what the login printed by itself.
     """
 
     command: str

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix
+    from mlxdiag.repair.step import Plan
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -67,6 +68,7 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    plan: Plan | None = None
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -248,7 +250,7 @@ def _preflight(
 
 def _asked(command: str) -> Sequence[Check[Any]]:
     """List the checks about facts that a command asks."""
-    if command != "check":
+    if command not in ("check", "fix"):
         return checks.CHECKS
     from mlxdiag.checks import whole  # noqa: PLC0415  # other commands do without
 

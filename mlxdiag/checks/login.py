@@ -69,7 +69,7 @@ def quiet(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """mlx.launch takes the first line it hears for the file to stop the rank by: it is left."""
     del cluster
     _over_ssh(host)
-    said = b" ".join((host.access.stdout, host.access.stderr)).decode("utf-8", "replace").strip()
+    said = host.access.stderr.decode("utf-8", "replace").strip()
     if not said:
         return None
     return Evidence("ssh", f"it printed {said[:_SHOWN]!r}", "nothing before the command's own")

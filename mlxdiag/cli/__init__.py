@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import check, demo, explain, hostfile, ports, preflight, probe, recommend, schema
+from mlxdiag.cli import (
+    check,
+    demo,
+    explain,
+    fix,
+    hostfile,
+    ports,
+    preflight,
+    probe,
+    recommend,
+    schema,
+)
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
@@ -48,6 +59,7 @@ app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
 app.command(epilog=EPILOG)(explain.explain)
+app.command(epilog=EPILOG)(fix.fix)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command()(schema.schema)

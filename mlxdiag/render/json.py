@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
+    from mlxdiag.repair.step import Plan, Step
     from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
@@ -73,6 +74,7 @@ def document(report: Report) -> Object:
         "recommendation": _recommendation(report),
         "summary": report.summary,
         **({"hostfile": _file(report.file)} if report.file else {}),
+        **({"plan": _plan(report.plan)} if report.plan else {}),
     }
 
 
@@ -83,6 +85,29 @@ def _file(file: HeldFile) -> Object:
         "ranks": list(file.ranks),
         "diff": file.diff,
         "reason": file.why or None,
+    }
+
+
+def _plan(plan: Plan) -> Object:
+    stages = [
+        {"name": stage.name, "steps": [_planned(step) for step in stage.steps]}
+        for stage in plan.stages
+    ]
+    return {"stages": stages, "unknown": list(plan.unknown)}
+
+
+def _planned(step: Step) -> Object:
+    return {
+        "host": step.host,
+        "kind": step.kind.value,
+        "subjects": list(step.subjects),
+        "text": step.text,
+        "command": step.command,
+        "interrupts": step.interrupts,
+        "over_ssh": step.ssh.value,
+        "survives_reboot": step.survives_reboot,
+        "undo": step.undo,
+        "confirms": list(step.confirms),
     }
 
 

@@ -20,6 +20,7 @@ from mlxdiag.report import Report
 if TYPE_CHECKING:
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.render.launches import Block
+    from mlxdiag.repair.step import Plan
 
 COMPACT_FROM = 9
 """From this many hosts on, the cables that are not clean are listed in place of the matrix."""
@@ -43,6 +44,9 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield ""
     count = len(report.cluster.facts)
     yield f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
+    if report.plan is not None:
+        yield from _plan(report.plan, style)
+        return
     if report.preflight is not None:
         yield from _stages(report, report.preflight, style)
     if report.command != "probe":
@@ -128,6 +132,28 @@ def _unclean(report: Report, style: Style) -> Iterator[str]:
 def _more(count: int) -> Iterator[str]:
     if count > AT_MOST:
         yield from ("", f"... and {count - AT_MOST} more")
+
+
+def _plan(plan: Plan, style: Style) -> Iterator[str]:
+    """Write the plan as a checklist, to be ticked off where it is pasted."""
+    from mlxdiag.render.planned import AGAIN, NOTHING, folded, notes  # noqa: PLC0415
+
+    yield from _heading("Plan")
+    if not plan.steps:
+        yield NOTHING
+    for stage in plan.stages:
+        yield f"**{stage.name}**"
+        yield ""
+        for one in folded(stage.steps):
+            yield f"- [ ] {_text(one.heading, style)}"
+            if one.step.command:
+                where = _text(one.hosts or "here", style)
+                yield f"  - on {where}: {_code(one.step.command, style)}"
+            yield from (f"  - {_text(note, style)}" for note in notes(one.step))
+        yield f"- [ ] {AGAIN}"
+        yield ""
+    if plan.unknown:
+        yield f"Not known, so no step for it: {_text(', '.join(plan.unknown), style)}"
 
 
 def _findings(report: Report, style: Style) -> Iterator[str]:

@@ -44,41 +44,12 @@ SEVERITIES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.I
 
 def render(report: Report, style: Style) -> str:
     """Lay the report out for `style.width` columns."""
-    parts: list[RenderableType] = [_title(report, style)]
-    if report.command == "probe":
-        parts += [
-            *probes(report, style),
-            *pairs(report.pairs, style),
-            *speed(report, style),
-            *refused(report, style),
-            Text(""),
-            _verdict(report, style),
-        ]
-        return _printed(parts, style)
-    if report.preflight is not None:
-        from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
+    body = BODIES.get(report.command, _ports_body)(report, style)
+    return _printed([_title(report, style), *body, Text(""), _verdict(report, style)], style)
 
-        parts += [*preflight(report, report.preflight, style), *_findings(report, style)]
-        parts += [*pairs(report.pairs, style), *probes(report, style), *speed(report, style)]
-        return _printed([*parts, Text(""), _verdict(report, style)], style)
-    if report.command == "recommend":
-        from mlxdiag.render.recommend import recommended  # noqa: PLC0415  # `ports` does without
 
-        parts += [*recommended(report, style), *probes(report, style)]
-        parts += _findings(report, style) if report.causes else []
-        parts += [Text(""), _verdict(report, style)]
-        return _printed(parts, style)
-    if report.command == "check":
-        from mlxdiag.render.areas import areas  # noqa: PLC0415  # `ports` does without
-
-        parts += areas(report, style)
-        if not style.verbose:
-            parts += [*_findings(report, style), *backends(report, style)]
-            return _printed([*parts, Text(""), _verdict(report, style)], style)
-    if report.file is not None:
-        parts += [*_findings(report, style), *_file(report.file, style)]
-        return _printed([*parts, Text(""), _verdict(report, style)], style)
-    parts += [Text(""), _hosts(report, style)]
+def _ports_body(report: Report, style: Style) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
         parts += [head("PORT PAIRS", "a row is one end: its port to the column's host")]
         parts += _matrix(report, style)
@@ -89,8 +60,60 @@ def render(report: Report, style: Style) -> str:
             parts += [head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
         parts += [head("PORTS"), _ports(report, style)]
         parts += _pythons(report, style)
-    parts += [Text(""), _verdict(report, style)]
-    return _printed(parts, style)
+    return parts
+
+
+def _probe_body(report: Report, style: Style) -> list[RenderableType]:
+    return [
+        *probes(report, style),
+        *pairs(report.pairs, style),
+        *speed(report, style),
+        *refused(report, style),
+    ]
+
+
+def _preflight_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
+
+    stages = preflight(report, report.preflight, style) if report.preflight else []
+    parts = [*stages, *_findings(report, style), *pairs(report.pairs, style)]
+    return [*parts, *probes(report, style), *speed(report, style)]
+
+
+def _recommend_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.recommend import recommended  # noqa: PLC0415  # `ports` does without
+
+    parts = [*recommended(report, style), *probes(report, style)]
+    return parts + (_findings(report, style) if report.causes else [])
+
+
+def _hostfile_body(report: Report, style: Style) -> list[RenderableType]:
+    return [*_findings(report, style), *(_file(report.file, style) if report.file else [])]
+
+
+def _check_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.areas import areas  # noqa: PLC0415  # `ports` does without
+
+    if style.verbose:
+        return [*areas(report, style), *_ports_body(report, style)]
+    return [*areas(report, style), *_findings(report, style), *backends(report, style)]
+
+
+def _fix_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.plan import planned  # noqa: PLC0415  # `ports` does without
+
+    return planned(report.plan, style) if report.plan else []
+
+
+BODIES = {
+    "check": _check_body,
+    "fix": _fix_body,
+    "hostfile check": _hostfile_body,
+    "preflight": _preflight_body,
+    "probe": _probe_body,
+    "recommend": _recommend_body,
+}
+"""What stands between title and verdict, of the commands that show something else than `ports`."""
 
 
 def _printed(parts: list[RenderableType], style: Style) -> str:

@@ -153,10 +153,9 @@ class Collection:
 
     def _keep_chatter(self) -> None:
         """Put what the login printed by itself into the capture of the access."""
-        out, err = self._output.before, self._control.before
-        if (out or err) and ACCESS in self._captures:
-            access = replace(self._captures[ACCESS], stdout=out, stderr=err)
-            self._captures.update({ACCESS: access})
+        said = self._output.before + self._control.before
+        if said and ACCESS in self._captures:
+            self._captures.update({ACCESS: replace(self._captures[ACCESS], stderr=said)})
 
     def _begin(self, lane: _Lane) -> None:
         self._front = lane

@@ -11,10 +11,10 @@ from tests.checks.surveyed import HOST, clean
 from tests.model import survey
 
 
-def met(stdout: bytes = b"", stderr: bytes = b"", seconds: float = 0.2) -> Recording:
+def met(stderr: bytes = b"", seconds: float = 0.2) -> Recording:
     """Return a recording in which the login of HOST went so."""
     access = clean().hosts[HOST][ACCESS]
-    said = replace(access, stdout=stdout, stderr=stderr, seconds=seconds)
+    said = replace(access, stderr=stderr, seconds=seconds)
     return saying(clean(), HOST, ACCESS, said)
 
 
