@@ -67,7 +67,7 @@ def check_target(path: Path) -> None:
 def save(recording: Recording, path: Path) -> None:
     """Write a folder, or one .tar.gz file if the path ends so; raise RecordingError."""
     check_target(path)
-    files = _files(recording)
+    files = files_of(recording)
     try:
         if path.name.endswith((".tar.gz", ".tgz")):
             path.write_bytes(_tar(files, path.name.partition(".t")[0]))
@@ -120,7 +120,16 @@ def loads(files: Files, source: str) -> Recording:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
 
 
-def _files(recording: Recording) -> dict[str, bytes]:
+def pack(files: Files, path: Path) -> None:
+    """Write files of a recording, and what stands beside them, as one .tar.gz file."""
+    try:
+        path.write_bytes(_tar(files, path.name.partition(".t")[0]))
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def files_of(recording: Recording) -> dict[str, bytes]:
+    """Give the files that a recording is written as, by relative name."""
     refused = [asdict(refusal) for refusal in recording.refusals]
     files = {
         "recording.json": _json(

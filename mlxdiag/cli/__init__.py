@@ -13,6 +13,7 @@ import typer
 
 from mlxdiag import __version__
 from mlxdiag.cli import (
+    bundle,
     check,
     demo,
     explain,
@@ -60,6 +61,7 @@ app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
 app.command(epilog=EPILOG)(explain.explain)
 app.command(epilog=EPILOG)(fix.fix)
+app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command()(schema.schema)
