@@ -28,4 +28,21 @@ def sleep(cluster: Cluster, host: HostFacts) -> Evidence | None:
     return Evidence("pmset", f"sleep after {power.sleep} min", "sleep 0")
 
 
-CHECKS = (sleep,)
+@check(
+    "power-low",
+    title="the host does not save power at the price of speed",
+    per="host",
+    severity=Severity.WARNING,
+    confidence=Confidence.INFERRED,
+    fix=Fix(FixKind.RUN, "turn low power mode off", "sudo pmset -a lowpowermode 0 powermode 0"),
+    needs=("access-reachable",),
+)
+def low(cluster: Cluster, host: HostFacts) -> Evidence | None:
+    """In low power mode GPU and CPU run slower, and every rank waits for the slowest."""
+    power = need(cluster.survey(host.host.name).pmset)
+    if power.lowpowermode == 1:
+        return Evidence("pmset", "lowpowermode 1", "0")
+    return Evidence("pmset", "powermode 1 (low)", "0 or 2") if power.powermode == 1 else None
+
+
+CHECKS = (sleep, low)

@@ -38,6 +38,7 @@ from mlxdiag.cli.stages import (
 
 if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts
+    from mlxdiag.recording import Recording
 
 
 class Depth(StrEnum):
@@ -83,9 +84,12 @@ def check(
         recording = replayed(replay, inventory, hosts, save)
     else:
         quick = level is Depth.quick
-        commands = (*facts.COMMANDS, *survey.asked(quick=quick))
         asked = inventory_of(inventory, hosts)
-        also = survey.left_out if quick else None
-        recording = live_run(asked, save, fanout, timeout, early, commands, also)
+        commands = (*facts.COMMANDS, *survey.asked(asked, quick=quick))
+
+        def noted(found: Recording) -> Recording:
+            return survey.kept(survey.left_out(found) if quick else found)
+
+        recording = live_run(asked, save, fanout, timeout, early, commands, noted)
     report = reported(recording, "check", wanted, fail_on, early)
     finish(report, format, output, verbose=verbose, no_color=no_color)

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Thread
@@ -88,7 +89,8 @@ def live_run(
 ) -> Recording:
     """Ask the hosts; what one said is read into `early` while others are still answering.
 
-    `commands` are those of `ports` unless said otherwise; `noted` adds to the recording.
+    `commands` are those of `ports` unless said otherwise; `noted` adds to the recording, or takes
+    from it, what `readings` does not read.
     """
     from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.facts import COMMANDS  # noqa: PLC0415
@@ -119,6 +121,8 @@ def live_run(
         )
     if noted is not None:
         found = noted(found)
+        for name, facts in early.items():
+            early[name] = replace(facts, captures=found.hosts[name])
     if save is not None:
         recording.save(found, save)
     return found
