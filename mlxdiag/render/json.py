@@ -18,6 +18,7 @@ from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Present
+    from mlxdiag.diagnose.command import Judged
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
@@ -74,6 +75,7 @@ def document(report: Report) -> Object:
         "recommendation": _recommendation(report),
         "summary": report.summary,
         **({"hostfile": _file(report.file)} if report.file else {}),
+        **({"diagnosis": _diagnosis(report.diagnosed)} if report.diagnosed else {}),
         **({"plan": _plan(report.plan)} if report.plan else {}),
     }
 
@@ -86,6 +88,12 @@ def _file(file: HeldFile) -> Object:
         "diff": file.diff,
         "reason": file.why or None,
     }
+
+
+def _diagnosis(judged: Judged) -> Object:
+    from mlxdiag.render.diagnosis import document as diagnosis  # noqa: PLC0415  # `ports` does not
+
+    return diagnosis(judged)
 
 
 def _plan(plan: Plan) -> Object:

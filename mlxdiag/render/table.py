@@ -105,8 +105,16 @@ def _fix_body(report: Report, style: Style) -> list[RenderableType]:
     return planned(report.plan, style) if report.plan else []
 
 
+def _diagnose_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+    from mlxdiag.render.recommend import laid_out  # noqa: PLC0415
+
+    return list(laid_out(diagnosed(report.diagnosed), style)) if report.diagnosed else []
+
+
 BODIES = {
     "check": _check_body,
+    "diagnose": _diagnose_body,
     "fix": _fix_body,
     "hostfile check": _hostfile_body,
     "preflight": _preflight_body,
@@ -138,6 +146,8 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
+    if not count:
+        return title.append("  no host was asked", style="not bold")
     tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
     return title.append(f"  {name}  {tail}", style="not bold")
 
