@@ -64,8 +64,10 @@ def bundle(
     if replay is not None:
         found = replayed(replay, inventory, hosts, None)
     else:
-        commands = (*facts.COMMANDS, *survey.COMMANDS, *evidence.COMMANDS)
-        found = live_run(inventory_of(inventory, hosts), None, fanout, timeout, early, commands)
+        asked = inventory_of(inventory, hosts)
+        further = survey.asked(asked, quick=False)
+        commands = (*facts.COMMANDS, *further, *evidence.COMMANDS)
+        found = live_run(asked, None, fanout, timeout, early, commands, survey.kept)
     if not redact:
         whole: Files = composed(recording.files_of(found), logs, __version__, redacted=False)
         recording.pack(whole, output)
