@@ -28,13 +28,19 @@ _VARIABLE = re.compile(
 )
 
 
+def is_ours(arguments: str) -> bool:
+    """Tell whether a command line is that of mlxdiag itself."""
+    words = arguments.split()[:3]
+    return any(_OURS.search(word) for word in words)
+
+
 def is_job(arguments: str) -> bool:
     """Tell whether a command line is that of an MLX job: a rank, a launcher, or a shell of one."""
     words = arguments.split()
     if not words:
         return False
     program = words[0].rpartition("/")[2].rstrip(":")
-    if program in READERS or any(_OURS.search(word) for word in words[:3]):
+    if program in READERS or is_ours(arguments):
         return False
     if _KERNEL in arguments or _VARIABLE.search(arguments) or _LM_ALONE.search(arguments):
         return True

@@ -154,7 +154,7 @@ def asked(inventory: Inventory, *, quick: bool) -> Sequence[Command]:
 
 
 def kept(recording: Recording) -> Recording:
-    """Leave out what is nobody's business: other processes, and who listens at other ports."""
+    """Leave out what is nobody's business: other processes and ports, services' domains."""
     wanted = ports(recording.inventory)
     hosts = {name: _kept(captures, wanted) for name, captures in recording.hosts.items()}
     return replace(recording, hosts=hosts)
@@ -162,9 +162,10 @@ def kept(recording: Recording) -> Recording:
 
 def _kept(captures: Captures, wanted: range) -> Captures:
     found = dict(listeners.kept(captures, wanted))
-    processes = found.get(ps.COMMAND.name)
-    if processes is not None and processes.stdout:
-        found[ps.COMMAND.name] = replace(processes, stdout=ps.kept(processes.stdout))
+    for module in (ps, system_profiler_network):
+        said = found.get(module.COMMAND.name)
+        if said is not None and said.stdout:
+            found[said.command] = replace(said, stdout=module.kept(said.stdout))
     return found
 
 

@@ -71,6 +71,7 @@ def test_what_others_run_is_not_kept_and_no_argument_is_shown(
     kept = recording.load(tmp_path / "night").hosts["macstudio4"]["ps"].stdout
     assert kept.count(b"\n") == 2
     assert b"curl" not in kept
+    assert KEY.encode() not in kept
     page = (tmp_path / "r.html").read_text()
     assert "pid 812 (python), for 2 d 3 h" in page
     assert KEY not in page

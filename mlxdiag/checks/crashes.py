@@ -28,8 +28,7 @@ SHOWN = 3
     confidence=Confidence.SEVERAL,
     fix=Fix(
         FixKind.RUN,
-        "read the first lines; lower the wired limit where it names IOGPU or a watchdog",
-        f"ls -t {SYSTEM}/*.panic",
+        "read its first lines; lower the wired limit where they name IOGPU or a watchdog",
     ),
     needs=("access-reachable",),
 )
@@ -47,7 +46,6 @@ def panic(cluster: Cluster, host: HostFacts) -> Evidence | None:
     fix=Fix(
         FixKind.RUN,
         "look for tbt_post_recv in it: then a cable was unplugged or its link broke",
-        "ls -t ~/Library/Logs/DiagnosticReports/*.ips",
     ),
     needs=("access-reachable",),
 )

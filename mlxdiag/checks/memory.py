@@ -64,8 +64,7 @@ def wired_limit(cluster: Cluster, host: HostFacts) -> Evidence | None:
     confidence=Confidence.SEVERAL,
     fix=Fix(
         FixKind.RUN,
-        "set the same limit on every host; it is lost at a restart",
-        "sudo sysctl iogpu.wired_limit_mb=N",
+        "set the same iogpu.wired_limit_mb on every host; it is lost at a restart",
     ),
 )
 def wired_limit_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
@@ -161,7 +160,7 @@ def swap(cluster: Cluster, host: HostFacts) -> Evidence | None:
     per="host",
     severity=Severity.WARNING,
     confidence=Confidence.INFERRED,
-    fix=Fix(FixKind.RUN, "free some: models are in ~/.cache/huggingface/hub", "df -h /"),
+    fix=Fix(FixKind.RUN, "free some: models are in ~/.cache/huggingface/hub"),
     needs=("access-reachable",),
 )
 def disk(cluster: Cluster, host: HostFacts) -> Evidence | None:

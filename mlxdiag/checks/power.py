@@ -6,6 +6,8 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, check
 from mlxdiag.readings import HostFacts, need
 
+_OFF = "turn low power mode off"
+
 
 @check(
     "power-sleep",
@@ -34,7 +36,7 @@ def sleep(cluster: Cluster, host: HostFacts) -> Evidence | None:
     per="host",
     severity=Severity.WARNING,
     confidence=Confidence.INFERRED,
-    fix=Fix(FixKind.RUN, "turn low power mode off", "sudo pmset -a lowpowermode 0 powermode 0"),
+    fix=Fix(FixKind.RUN, _OFF, "sudo pmset -a lowpowermode 0"),
     needs=("access-reachable",),
 )
 def low(cluster: Cluster, host: HostFacts) -> Evidence | None:
@@ -42,7 +44,10 @@ def low(cluster: Cluster, host: HostFacts) -> Evidence | None:
     power = need(cluster.survey(host.host.name).pmset)
     if power.lowpowermode == 1:
         return Evidence("pmset", "lowpowermode 1", "0")
-    return Evidence("pmset", "powermode 1 (low)", "0 or 2") if power.powermode == 1 else None
+    if power.powermode == 1:
+        fix = Fix(FixKind.RUN, _OFF, "sudo pmset -a powermode 0")
+        return Evidence("pmset", "powermode 1 (low)", "0 or 2", fix)
+    return None
 
 
 CHECKS = (sleep, low)

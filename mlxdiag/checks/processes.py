@@ -10,7 +10,7 @@ from mlxdiag.readings import Gap, HostFacts, known, need
 
 LAUNCHD = 1
 STUCK_S = 60
-"""Shorter waits in the kernel are those of disks."""
+"""A younger process may be at its start."""
 
 BUSY_PERCENT = 95
 TWO_JOBS_MLX = "0.32.1"
@@ -50,12 +50,16 @@ def ranks(cluster: Cluster, host: HostFacts) -> Evidence | None:
     needs=("access-reachable", "rdma-stack-wedged"),
 )
 def stuck(cluster: Cluster, host: HostFacts) -> Evidence | None:
-    """What waits in the kernel (ps: U) cannot be ended, and RDMA stays blocked by it (exo#1712)."""
+    """What waits in the kernel (ps: U) cannot be ended, and RDMA stays blocked by it (exo#1712).
+
+    A job may wait for a disk at the moment that it is seen, so that it alone is a warning.
+    """
     found = need(cluster.survey(host.host.name).ps).processes
-    held = [p for p in found if p.stuck and p.age_s >= STUCK_S and _uses_rdma(p)]
+    held = [p for p in found if p.stuck and p.age_s >= STUCK_S and (p.job or _verbs(p))]
     if not held:
         return None
-    return Evidence("ps", f"{_listed(held)}, in state U", "none that waits for a minute")
+    severity = None if any(map(_verbs, held)) else Severity.WARNING
+    return Evidence("ps", f"{_listed(held)}, in state U", "none", severity=severity)
 
 
 @check(
@@ -160,12 +164,12 @@ def macmon(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def idle(ps: Ps | Gap) -> None:
     """Skip where something runs that may hold memory or RDMA; raise where that is not known."""
     fact = need(ps)
-    if busy := (*fact.jobs, *fact.holders):
-        raise SkipCheck(f"{busy[0].label} may use it")
+    if fact.users:
+        raise SkipCheck(f"{fact.users[0].label} may use it")
 
 
-def _uses_rdma(process: Process) -> bool:
-    return process.job or VERBS.fullmatch(process.program) is not None
+def _verbs(process: Process) -> bool:
+    return VERBS.fullmatch(process.program) is not None
 
 
 def _max_pd(host: HostFacts) -> int | None:

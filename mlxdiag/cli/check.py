@@ -29,16 +29,15 @@ from mlxdiag.cli.stages import (
     check_output,
     finish,
     inventory_of,
-    live_run,
     replayed,
     reported,
     wanted_by,
+    whole_run,
     write,
 )
 
 if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts
-    from mlxdiag.recording import Recording
 
 
 class Depth(StrEnum):
@@ -70,7 +69,7 @@ def check(
     no_color: NoColorOption = False,
 ) -> None:
     """Ask every check about every host: what `ports` asks, and all else that is known to fail."""
-    from mlxdiag import catalogue, facts, survey  # noqa: PLC0415
+    from mlxdiag import catalogue  # noqa: PLC0415
     from mlxdiag.checks import whole  # noqa: PLC0415
 
     if listed:
@@ -83,13 +82,8 @@ def check(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     else:
-        quick = level is Depth.quick
         asked = inventory_of(inventory, hosts)
-        commands = (*facts.COMMANDS, *survey.asked(asked, quick=quick))
-
-        def noted(found: Recording) -> Recording:
-            return survey.kept(survey.left_out(found) if quick else found)
-
-        recording = live_run(asked, save, fanout, timeout, early, commands, noted)
+        quick = level is Depth.quick
+        recording = whole_run(asked, save, fanout, timeout, early, quick=quick)
     report = reported(recording, "check", wanted, fail_on, early)
     finish(report, format, output, verbose=verbose, no_color=no_color)

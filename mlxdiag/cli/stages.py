@@ -128,6 +128,27 @@ def live_run(
     return found
 
 
+def whole_run(
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+    *,
+    quick: bool = False,
+    also: Sequence[Command] = (),
+) -> Recording:
+    """Ask the hosts all that `check` asks, and `also`; what is nobody's business is not kept."""
+    from mlxdiag import survey  # noqa: PLC0415
+    from mlxdiag.facts import COMMANDS  # noqa: PLC0415
+
+    def noted(found: Recording) -> Recording:
+        return survey.kept(survey.left_out(found) if quick else found)
+
+    commands = (*COMMANDS, *survey.asked(inventory, quick=quick), *also)
+    return live_run(inventory, save, fanout, timeout, early, commands, noted)
+
+
 def launched(
     inventory: Inventory, save: Path | None, repeat: int | None, timeout: float | None
 ) -> Recording:

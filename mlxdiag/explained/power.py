@@ -24,7 +24,7 @@ ENTRIES: dict[str, Explained] = {
     "power-low": Explained(
         detect="`lowpowermode` and `powermode` of `pmset -g`; 1 is low power.",
         steps=(
-            "`sudo pmset -a lowpowermode 0 powermode 0`.",
+            "`sudo pmset -a lowpowermode 0`, or `powermode` where the Mac has that.",
             "Where the Mac has it, `sudo pmset -a powermode 2` asks for the most.",
         ),
         risk="The Mac uses more power and may be louder.",

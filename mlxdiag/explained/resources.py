@@ -33,7 +33,8 @@ ENTRIES: dict[str, Explained] = {
         sources=("https://github.com/jundot/omlx/pull/2722",),
     ),
     "resources-stuck": Explained(
-        detect=_PS + " Stuck is an MLX job or ibv_* that is in state U and older than a minute.",
+        detect=_PS
+        + " Stuck is ibv_* or an MLX job that is in state U and older than a minute; seen once.",
         steps=(
             "Do not run ibv_devinfo again, and do not use kill -9.",
             "Unplug and replug the host's Thunderbolt cables once, and wait for half a minute.",

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
-from mlxdiag.jobs import is_job
+from mlxdiag.jobs import is_job, is_ours
 
 COMMAND = Command("ps", ("ps", "-axww", "-o", "pid,ppid,stat,etime,command"))
 
 _HEAD = ["PID", "PPID", "STAT", "ELAPSED"]
 _LINE = re.compile(
-    r" *(?P<pid>\d{1,10}) +(?P<parent>\d{1,10}) +(?P<state>[A-Z][^\s]*) +"
+    r" *(?P<pid>\d{1,10}) +(?P<parent>\d{1,10}) +(?P<state>[A-Z?][^\s]*) +"
     r"(?:(?:(?P<d>\d{1,5})-)?(?P<h>\d\d):)?(?P<m>\d\d):(?P<s>\d\d)(?: +(?P<args>.*))?",
     re.ASCII,
 )
 
+_KEY = re.compile(
+    rb"(?i)([\w-]*(?:key|token|secret|passw|auth|bearer)[\w-]*(?:[ =:]+(?:bearer[ :]+)?))[^\s=:]\S*"
+)
+"""The value of an option or a variable that is called so."""
+
+PYTHON = re.compile(r"(?i)python[\d.]*", re.ASCII)
 VERBS = re.compile(r"ibv_\w+", re.ASCII)
 MONITORS = frozenset({"macmon"})
 HOLDERS = frozenset(
@@ -30,8 +36,8 @@ HOLDERS = frozenset(
 class Process:
     """One process. `program` is the name of its file, without folder and arguments.
 
-    `job` says that its arguments are those of an MLX job; the arguments themselves stay in the
-    recording, because they may hold a key.
+    `job` says that its arguments are those of an MLX job; the arguments themselves are shown
+    nowhere.
     """
 
     pid: int
@@ -54,7 +60,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Ps:
-    """MLX jobs, verbs programs, other holders of GPU and RDMA, and monitors, as listed."""
+    """MLX jobs, verbs programs, other holders of GPU and RDMA, monitors and Pythons, as listed."""
 
     processes: tuple[Process, ...]
 
@@ -71,6 +77,12 @@ class Ps:
         pids = {process.pid for process in held}
         return tuple(process for process in held if process.parent not in pids)
 
+    @property
+    def users(self) -> tuple[Process, ...]:
+        """All that may hold memory or RDMA: any Python may be a rank that was given a script."""
+        pythons = (p for p in self.processes if PYTHON.fullmatch(p.program) and not p.job)
+        return (*self.jobs, *self.holders, *pythons)
+
 
 def parse(out: bytes) -> Ps:
     """Read the lines that matter below the heads of the columns."""
@@ -82,16 +94,25 @@ def parse(out: bytes) -> Ps:
 
 
 def kept(out: bytes) -> bytes:
-    """Leave out the processes that are nobody's business here; what is not understood stays."""
+    """Leave out the processes that are nobody's business here, and what looks like a key.
+
+    Of a Python that is no MLX job the arguments go. What is not understood stays.
+    """
     head, *lines = out.splitlines(keepends=True) or [b""]
-    return head + b"".join(line for line in lines if _is_wanted(line))
+    return head + b"".join(map(_kept, lines))
 
 
-def _is_wanted(line: bytes) -> bool:
+def _kept(line: bytes) -> bytes:
+    text = line.decode("utf-8", "replace").rstrip("\n")
     try:
-        return _process(line.decode("utf-8", "replace").rstrip("\n"))[1]
+        process, wanted = _process(text)
     except ParseError:
-        return True
+        return line
+    if not wanted:
+        return b""
+    if process.job or not PYTHON.fullmatch(process.program):
+        return _KEY.sub(rb"\1***", line)
+    return (text[: text.index(process.program) + len(process.program)] + "\n").encode()
 
 
 def _process(line: str) -> tuple[Process, bool]:
@@ -100,7 +121,9 @@ def _process(line: str) -> tuple[Process, bool]:
         raise ParseError(f"not a process of ps: {line[:80]!r}")
     arguments = match["args"] or ""
     program, job = _program(arguments), is_job(arguments)
-    wanted = job or program in HOLDERS | MONITORS or bool(VERBS.fullmatch(program))
+    python = PYTHON.fullmatch(program) is not None and not is_ours(arguments)
+    named = program in HOLDERS | MONITORS or VERBS.fullmatch(program) is not None
+    wanted = job or python or named
     age = int(match["m"]) * 60 + int(match["s"])
     age += int(match["h"] or 0) * 3600 + int(match["d"] or 0) * 86400
     return Process(

@@ -118,6 +118,21 @@ def test_what_changes_nothing_is_no_fault(variables: dict[str, str]) -> None:
     assert failed == []
 
 
+@pytest.mark.parametrize(
+    ("program", "severity"),
+    [
+        ("ibv_devinfo -v", Severity.ERROR),
+        ("/opt/mlx/bin/python -m mlx_lm.server", Severity.WARNING),
+    ],
+)
+def test_a_job_that_waits_in_the_kernel_may_wait_for_a_disk(
+    program: str, severity: Severity
+) -> None:
+    made = resources.running(f"  955   700 U          03:00 {program}")()
+    found = of(checked(made), "resources-stuck", HOST)
+    assert (found.status, found.severity) == (Status.FAIL, severity)
+
+
 def test_a_port_that_a_running_job_holds_is_a_warning() -> None:
     made = rendezvous.FAILING["rendezvous-port-free"]()
     alone, beside = (
