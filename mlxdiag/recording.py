@@ -5,6 +5,7 @@ inventory.yaml          what was asked
 HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
 preflight.json          what a preflight was asked
+hang.json               what a look at ranks was asked
 server.json             what a server was asked, and what it answered
 probes/NNN-BACKEND/     per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
@@ -26,6 +27,7 @@ from mlxdiag.errors import InventoryError, RecordingError
 from mlxdiag.inventory import Inventory
 
 if TYPE_CHECKING:
+    from mlxdiag.hang.asked import Asked as AskedOfRanks
     from mlxdiag.preflight.asked import Asked
     from mlxdiag.probe.plan import Plan, Refusal
     from mlxdiag.probe.said import GangRun
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
 ASKED = "preflight.json"
+ASKED_OF_RANKS = "hang.json"
 SERVER = "server.json"
 MAX_BYTES = 1 << 30
 """A recording larger than this is refused: 64 hosts take about 4 MB."""
@@ -55,6 +58,7 @@ class Recording:
     probes: tuple[tuple[Plan, GangRun], ...] = ()
     refusals: tuple[Refusal, ...] = ()
     preflight: Asked | None = None
+    hang: AskedOfRanks | None = None
     server: Look | None = None
 
 
@@ -120,6 +124,7 @@ def loads(files: Files, source: str) -> Recording:
             probes=_probes(files, source),
             refusals=_refusals(head.get("refusals", ())),
             preflight=_asked(files, source),
+            hang=_asked_of_ranks(files, source),
             server=_looked(files, source),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -158,6 +163,10 @@ def files_of(recording: Recording) -> dict[str, bytes]:
         from mlxdiag.preflight import asked  # noqa: PLC0415
 
         files[ASKED] = asked.dump(recording.preflight)
+    if recording.hang:
+        from mlxdiag.hang import asked as of_ranks  # noqa: PLC0415
+
+        files[ASKED_OF_RANKS] = of_ranks.dump(recording.hang)
     if recording.server:
         from mlxdiag.server import record as looks  # noqa: PLC0415
 
@@ -178,6 +187,14 @@ def _asked(files: Files, source: str) -> Asked | None:
     from mlxdiag.preflight import asked  # noqa: PLC0415  # most recordings are of no preflight
 
     return asked.load(files[ASKED], f"{source}/{ASKED}")
+
+
+def _asked_of_ranks(files: Files, source: str) -> AskedOfRanks | None:
+    if ASKED_OF_RANKS not in files:
+        return None
+    from mlxdiag.hang import asked  # noqa: PLC0415  # most recordings are of no such look
+
+    return asked.load(files[ASKED_OF_RANKS], f"{source}/{ASKED_OF_RANKS}")
 
 
 def _looked(files: Files, source: str) -> Look | None:

@@ -18,6 +18,7 @@ from mlxdiag.cli import (
     demo,
     explain,
     fix,
+    hang,
     hostfile,
     ports,
     preflight,
@@ -25,6 +26,7 @@ from mlxdiag.cli import (
     recommend,
     schema,
     server,
+    stop,
 )
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
@@ -65,6 +67,8 @@ app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
+app.command(epilog=EPILOG)(hang.hang)
+app.command(epilog=EPILOG)(stop.stop)
 app.command(epilog=EPILOG)(server.server)
 app.command()(schema.schema)
 

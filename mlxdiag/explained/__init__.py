@@ -11,6 +11,7 @@ from mlxdiag.explained import (
     bridges,
     cabling,
     further,
+    hang,
     hostfile,
     hosts,
     network,
@@ -37,6 +38,7 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
+    hang.ENTRIES,
     server.ENTRIES,
 )
 

@@ -85,6 +85,8 @@ def verdict_line(report: Report, style: Style) -> str:
 
         cut = "" if report.ended == "complete" else f" ({report.ended})"
         return style.text(f"{report.verdict.upper()}: {'; '.join(in_short(report.server))}{cut}")
+    if report.hang is not None:
+        return style.text(f"{report.verdict.upper()}: {report.hang.said}{_cut(report)}")
     if report.preflight is not None:
         said = _preflight(report, report.preflight)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
