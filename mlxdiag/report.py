@@ -20,6 +20,7 @@ from mlxdiag.silence import silenced
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
+    from mlxdiag.diagnose.command import Judged
     from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight
@@ -71,6 +72,7 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    diagnosed: Judged | None = None
     server: Served | None = None
     hang: Hang | None = None
     plan: Plan | None = None
@@ -96,7 +98,12 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Fail before unknown before pass; pass needs at least one check that passed."""
+        """Fail before unknown before pass; pass needs at least one check that passed.
+
+        A log that was diagnosed is never a pass: what is not in it may have failed as well.
+        """
+        if self.diagnosed is not None:
+            return "fail" if self.diagnosed.recognised else "unknown"
         grave = [f for f in self.findings if LEVELS[f.severity] >= LEVELS[self.fail_on]]
         statuses = {f.status for f in grave}
         if Status.FAIL in statuses:
@@ -315,7 +322,7 @@ def _hang(recording: Recording, tool_version: str) -> Report:
 
 def _asked(command: str) -> Sequence[Check[Any]]:
     """List the checks about facts that a command asks."""
-    if command not in ("check", "fix"):
+    if command not in ("check", "fix", "diagnose"):
         return checks.CHECKS
     from mlxdiag.checks import whole  # noqa: PLC0415  # other commands do without
 

@@ -228,7 +228,7 @@ def everything() -> Iterator[Finding]:
     for run in LAUNCHES:
         yield from probes.findings([judge(plan(2), run)], ())
     for speed in SPEEDS:
-        made = plan(2, "jaccl", mesh(2))
+        made = plan(2, "jaccl", mesh(2), sizes=tuple(speed))
         probe = judge(made, ran([swept(rank, speed) for rank in range(2)]))
         yield from probes.findings([probe, probe], ())
     for refusal in REFUSALS:

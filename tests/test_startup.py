@@ -46,7 +46,15 @@ def imported(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("ports", "--help"), ("server", "--help"), ("--version",), ("schema",)]
+    "words",
+    [
+        ("--help",),
+        ("ports", "--help"),
+        ("diagnose", "--help"),
+        ("server", "--help"),
+        ("--version",),
+        ("schema",),
+    ],
 )
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
@@ -82,6 +90,10 @@ def test_a_table_imports_no_ssh_and_no_other_format() -> None:
     found = imported("demo")
     assert found & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
     assert not found & {"markupsafe", "xml"}
+
+
+def test_reading_a_log_imports_no_ssh_no_graphs_and_no_table() -> None:
+    assert imported("diagnose", "--text", "[jaccl] x", "-f", "json") & HEAVY <= {"yaml"}
 
 
 def test_only_the_page_imports_what_fills_it() -> None:

@@ -16,6 +16,7 @@ from mlxdiag.cli import (
     bundle,
     check,
     demo,
+    diagnose,
     explain,
     fix,
     hang,
@@ -27,6 +28,7 @@ from mlxdiag.cli import (
     schema,
     server,
     stop,
+    streams,
 )
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.cli.stages import write
@@ -62,6 +64,7 @@ app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=diagnose.EPILOG)(diagnose.diagnose)
 app.command(epilog=EPILOG)(explain.explain)
 app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
@@ -81,6 +84,7 @@ def main() -> None:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
+        streams.check()
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
         app()

@@ -18,6 +18,7 @@ from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Present
+    from mlxdiag.diagnose.command import Judged
     from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
@@ -77,6 +78,7 @@ def document(report: Report) -> Object:
         "summary": report.summary,
         **({"hostfile": _file(report.file)} if report.file else {}),
         **({"hang": _hang(report.hang)} if report.hang else {}),
+        **({"diagnosis": _diagnosis(report.diagnosed)} if report.diagnosed else {}),
         **({"server": _server(report.server)} if report.server else {}),
         **({"plan": _plan(report.plan)} if report.plan else {}),
     }
@@ -95,6 +97,12 @@ def _file(file: HeldFile) -> Object:
 def _hang(hang: Hang) -> Object:
     """Write all of it as it is; tuples become lists."""
     return asdict(hang)
+
+
+def _diagnosis(judged: Judged) -> Object:
+    from mlxdiag.render.diagnosis import document as diagnosis  # noqa: PLC0415  # `ports` does not
+
+    return diagnosis(judged)
 
 
 def _plan(plan: Plan) -> Object:

@@ -20,6 +20,7 @@ from mlxdiag.report import Report
 if TYPE_CHECKING:
     from mlxdiag.hang.verdict import Hang
     from mlxdiag.preflight.judge import Preflight
+    from mlxdiag.render.advised import Part
     from mlxdiag.render.launches import Block
     from mlxdiag.render.served import Row
     from mlxdiag.repair.step import Plan
@@ -41,7 +42,7 @@ def render(report: Report, style: Style) -> str:
 
 def _lines(report: Report, style: Style) -> Iterator[str]:
     name = report.cluster.inventory.cluster
-    yield f"# mlxdiag {report.command}: {_text(name, style)}"
+    yield f"# mlxdiag {report.command}" + (f": {_text(name, style)}" if name else "")
     yield ""
     yield f"**{_text(verdict_line(report, style), style)}**"
     yield ""
@@ -51,7 +52,15 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
         yield from _findings(report, style)
         return
     count = len(report.cluster.facts)
-    yield f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
+    asked = (
+        f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
+    )
+    yield asked if count else "no host was asked"
+    if report.diagnosed is not None:
+        from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+
+        yield from _parts(diagnosed(report.diagnosed), style)
+        return
     if report.plan is not None:
         yield from _plan(report.plan, style)
         return
@@ -255,7 +264,11 @@ def _backends(report: Report, style: Style) -> Iterator[str]:
 def _advised(report: Report, style: Style) -> Iterator[str]:
     from mlxdiag.render.advised import advised  # noqa: PLC0415  # for `recommend` only
 
-    for part in advised(report):
+    yield from _parts(advised(report), style)
+
+
+def _parts(parts: Iterable[Part], style: Style) -> Iterator[str]:
+    for part in parts:
         yield from _heading(part.title)
         if part.note:
             yield from (_text(part.note, style), "")

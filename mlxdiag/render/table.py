@@ -112,6 +112,13 @@ def _hang_body(report: Report, style: Style) -> list[RenderableType]:
     return [*shown, *_findings(report, style)]
 
 
+def _diagnose_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+    from mlxdiag.render.recommend import laid_out  # noqa: PLC0415
+
+    return list(laid_out(diagnosed(report.diagnosed), style)) if report.diagnosed else []
+
+
 def _server_body(report: Report, style: Style) -> list[RenderableType]:
     if report.server is None:
         return []
@@ -122,6 +129,7 @@ def _server_body(report: Report, style: Style) -> list[RenderableType]:
 
 BODIES = {
     "check": _check_body,
+    "diagnose": _diagnose_body,
     "fix": _fix_body,
     "hang": _hang_body,
     "hostfile check": _hostfile_body,
@@ -155,6 +163,8 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
+    if not count and report.server is None:
+        return title.append("  no host was asked", style="not bold")
     what = f"{count} host{'s' if count > 1 else ''}"
     if report.server is not None:
         what = style.text(report.server.asked.url)
