@@ -313,7 +313,7 @@ def _hang(recording: Recording, tool_version: str) -> Report:
         ended=recording.ended,
         cluster=seen,
         links=links,
-        findings=findings(hang),
+        findings=silenced(findings(hang), recording.inventory.silence),
         recommendation=recommend(seen, links, facts),
         facts=facts,
         hang=hang,

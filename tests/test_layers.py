@@ -115,6 +115,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts.vm_stat": PARSER,
     "hang": set(),
     "hang.asked": {"errors", "inventory"},
+    "hang.causes": {"hang.standing", "hang.verdict", "hang.words", "readings"},
     "hang.command": {
         "capture",
         "ending",
@@ -153,7 +154,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hang.rounds",
         "hang.seen",
         "hang.standing",
+        "hang.stuck",
         "hang.verdict",
+        "hang.words",
         "hostlist",
         "readings",
         "recording",
@@ -170,12 +173,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "hang.moved": {"facts.ss", "hang.frames", "hang.place", "hang.seen", "readings"},
     "hang.patterns": {
+        "hang.causes",
         "hang.moved",
         "hang.seen",
         "hang.standing",
+        "hang.stuck",
         "hang.verdict",
-        "hostlist",
-        "readings",
+        "hang.words",
     },
     "hang.place": {"facts.py_spy", "facts.sample", "hang.frames", "hang.seen", "readings"},
     "hang.questions": {
@@ -228,7 +232,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recording",
     },
     "hang.standing": {"facts.ss", "hang.moved", "hang.place", "hang.seen", "readings"},
+    "hang.stuck": {"hang.standing", "hang.verdict", "hang.words", "hostlist", "readings"},
     "hang.verdict": set(),
+    "hang.words": {"hang.standing", "hang.verdict"},
     "mlxdiag": set(),
     "__main__": {"cli"},
     "advice": {

@@ -6,11 +6,13 @@ from mlxdiag.capture import Outcome
 from mlxdiag.facts.ps import Process
 from mlxdiag.hang.frames import told
 from mlxdiag.hang.moved import held
-from mlxdiag.hang.patterns import clients, idle, names, recognised, swap_rate, waiting
+from mlxdiag.hang.patterns import recognised, swap_rate
 from mlxdiag.hang.rounds import kind_of
 from mlxdiag.hang.seen import Look, Memory, Seen, SeenHost, see
 from mlxdiag.hang.standing import Run, Standing, stand
+from mlxdiag.hang.stuck import clients, idle
 from mlxdiag.hang.verdict import Hang, HostRow, RankRow, State, Verdict
+from mlxdiag.hang.words import names, waiting
 from mlxdiag.hostlist import fold
 from mlxdiag.readings import Gap
 from mlxdiag.recording import Recording

@@ -178,6 +178,13 @@ def test_out_of_step_although_wrong_data_moves() -> None:
     assert kinds(hang) == [("out-of-step", ("rank 1",))]
 
 
+def test_who_moves_does_not_wait_even_beside_one_that_is_stopped() -> None:
+    steps = Rank(at(model.ring()), replace(at(model.ring("all_gather")), cpu_s=105))
+    hang = judge(recorded([steps, FROZEN]))
+    assert kinds(hang) == [("rank-stopped", ("rank 1",))]
+    assert hang.said == "rank 1 (mac1, pid 801) is stopped (state T)"
+
+
 def test_one_that_moves_alone_is_named_as_slow() -> None:
     lines = (("MainThread", "active", ("tokenize (serve.py:413)",)),)
     moves = Rank(BUSY.first, replace(BUSY.second, lines=lines))

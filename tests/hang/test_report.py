@@ -20,7 +20,7 @@ from mlxdiag.hang.asked import Asked, Options
 from mlxdiag.inventory import Host, Inventory, Server
 from mlxdiag.render import FORMATS
 from mlxdiag.render.style import Style
-from tests.hang.model import recorded
+from tests.hang.model import Rank, recorded
 from tests.hang.test_judge import BUSY, CASES, MOVES, WAITS
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,11 @@ def validator() -> Any:  # noqa: ANN401
 
 @pytest.mark.parametrize("name", [*CASES, "moving", "nobody", "lost"])
 def test_the_json_is_what_the_schema_says(name: str) -> None:
-    others = {"moving": [MOVES, MOVES], "nobody": [None], "lost": [WAITS, None]}
+    others: dict[str, list[Rank | None]] = {
+        "moving": [MOVES, MOVES],
+        "nobody": [None],
+        "lost": [WAITS, None],
+    }
     made = (
         recorded(CASES[name][0])
         if name in CASES

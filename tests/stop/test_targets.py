@@ -65,6 +65,8 @@ def test_the_server_is_met(arguments: str) -> None:
         "python3 /opt/homebrew/bin/mlx.launch --hosts a,b openai_cluster_server.py",
         "/usr/bin/python3 /opt/homebrew/bin/mlxdiag stop --pattern openai_cluster_server",
         "python -m mlxdiag hang --pattern openai_cluster_server",
+        "/opt/openai_cluster_server/bin/uv run another.py",
+        "/opt/openai_cluster_server/bin/bash",
         "python3 server.py",
         "/home/openai_cluster_server/bin/python3 another.py",
         "",
@@ -99,7 +101,7 @@ ASKING = " ".join(ps.COMMAND.argv)
 LISTING = [
     (1, 0, "/sbin/launchd"),
     (10, 1, "-zsh"),
-    (11, 10, "python3 openai_cluster_server.py --controls mlxdiag"),
+    (11, 10, "python3 openai_cluster_server.py --that-runs-us"),
     (12, 11, "sh -c ..."),
     (13, 12, ASKING),
     (20, 1, "python3 /opt/homebrew/bin/mlx.launch openai_cluster_server.py"),
