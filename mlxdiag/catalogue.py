@@ -17,8 +17,8 @@ ALL: tuple[Check[Any], ...] = (
     *hostfile.CHECKS,
     *probes.CHECKS,
     *gate.CHECKS,
-    *hang.CHECKS,
     *server.CHECKS,
+    *hang.CHECKS,
 )
 
 HEAD = """# Checks
@@ -32,7 +32,7 @@ Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
 Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
 `mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
-`mlxdiag preflight`, those of *Hang* by `mlxdiag hang`, those of *Server* by `mlxdiag server`,
+`mlxdiag preflight`, those of *Server* by `mlxdiag server`, those of *Hang* by `mlxdiag hang`,
 backend-usable by `mlxdiag recommend`, all others by `mlxdiag check`, and most of those by
 `mlxdiag ports` too.
 

@@ -72,9 +72,9 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    hang: Hang | None = None
     diagnosed: Judged | None = None
     server: Served | None = None
-    hang: Hang | None = None
     plan: Plan | None = None
 
     @cached_property

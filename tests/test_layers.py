@@ -951,6 +951,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.complete": {"probe.plan", "probe.said"},
     "probe.errnos": set(),
     "probe.gang": {
+        "capture",
         "inventory",
         "probe.plan",
         "probe.said",

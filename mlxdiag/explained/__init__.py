@@ -38,8 +38,8 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
-    hang.ENTRIES,
     server.ENTRIES,
+    hang.ENTRIES,
 )
 
 
