@@ -1448,7 +1448,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "server.course": {"server.asked", "server.exchange"},
     "server.exchange": set(),
-    "server.hanging": {"inventory", "recording", "server.record"},
+    "server.hanging": {
+        "hang.command",
+        "hang.judge",
+        "hang.verdict",
+        "inventory",
+        "recording",
+        "server.record",
+    },
     "server.judge": {
         "server.answer",
         "server.asked",
