@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import vm_stat
+from mlxdiag.jobs import READERS, is_ours
 from mlxdiag.probe import neighbours
+from mlxdiag.processes import AROUND
 
 SHOWN = 100
 """Characters of a command line that are kept."""
@@ -77,12 +79,9 @@ def _text(out: bytes) -> list[str]:
 
 
 def _is_server(line: str, server: re.Pattern[str]) -> bool:
-    pid, _, words = line.partition(" ")
-    program = words.strip().partition(" ")[0].rpartition("/")[2].rstrip(":")
-    own = "mlxdiag" in words
-    return (
-        pid.isdecimal()
-        and program not in neighbours.READERS
-        and not own
-        and bool(server.search(words))
-    )
+    """Whether a process is what the pattern names, and not a shell, an editor or us around it."""
+    pid, _, rest = line.partition(" ")
+    words = rest.strip()
+    program = words.partition(" ")[0].rpartition("/")[2].rstrip(":").lstrip("-")
+    around = program in READERS or program in AROUND or is_ours(words)
+    return pid.isdecimal() and not around and server.search(words) is not None

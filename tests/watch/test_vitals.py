@@ -23,6 +23,7 @@ PS = b"""\
  4001 /opt/venv/bin/python3 serve.py --tensor-parallel
  4002 /opt/venv/bin/python3 -m mlxdiag watch --tensor-parallel
  4003 vim serve.py --tensor-parallel
+ 4004 -zsh -c serve.py --tensor-parallel
 """
 WIRED = b"""\
 Mach Virtual Memory Statistics: (page size of 16384 bytes)
