@@ -147,7 +147,7 @@ COVERS: Mapping[str, tuple[str, ...]] = {
 }
 """Failure -> checks that see it, or what makes it likely."""
 
-_LOG = "it leaves no trace before a launch, and shows in the log of the run"
+_LOG = "it leaves no trace before a launch; `mlxdiag diagnose` knows it in the log of the run"
 _RUN = "it is a state of a job that runs, and nothing is seen of it before"
 _MODEL = "it depends on the model and on what is asked of it, and mlxdiag reads no models"
 

@@ -366,12 +366,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "diagnose.command",
         "diagnose.reading",
         "errors",
-        "facts",
         "hostfile",
         "inventory",
         "mlxdiag",
         "readings",
-        "survey",
     },
     "cli.explain": {
         "catalogue",
