@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import checks, cluster
 from mlxdiag.cluster import Cluster
+from mlxdiag.errors import RecordingError
 from mlxdiag.finding import Check, Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
@@ -20,11 +21,13 @@ from mlxdiag.silence import silenced
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
     from mlxdiag.diagnose.command import Judged
+    from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix
     from mlxdiag.repair.step import Plan
+    from mlxdiag.server.judge import Served
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -69,7 +72,9 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    hang: Hang | None = None
     diagnosed: Judged | None = None
+    server: Served | None = None
     plan: Plan | None = None
 
     @cached_property
@@ -184,8 +189,12 @@ def build(
 
     `launches` are measurements of other runs, for the recommendation alone.
     """
+    if command == "server":
+        return _server(recording, tool_version, wanted, fail_on)
     if command == "preflight":
         return _preflight(recording, tool_version, wanted, fail_on, early)
+    if command == "hang":
+        return _hang(recording, tool_version)
     seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen, _asked(command))
     links = climb(seen.topology, findings)
@@ -252,6 +261,62 @@ def _preflight(
         facts=ground.findings,
         pairs=pairs,
         preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
+    )
+
+
+def _server(
+    recording: Recording,
+    tool_version: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: Severity,
+) -> Report:
+    """Do the same for a look at a server from outside: no host was asked, so there is none."""
+    from mlxdiag.checks import served as asked  # noqa: PLC0415
+    from mlxdiag.server.hanging import concluded  # noqa: PLC0415
+    from mlxdiag.server.judge import judge  # noqa: PLC0415
+
+    if recording.server is None:
+        raise RecordingError("this recording has no server.json: it is not one of `mlxdiag server`")
+    served = judge(recording.server, recording.ended, concluded(recording))
+    seen = cluster.build(replace(recording.inventory, hosts=()), {})
+    return Report(
+        command="server",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=(),
+        findings=silenced(
+            (f for f in asked.findings(served) if wanted(f)), recording.inventory.silence
+        ),
+        recommendation=Recommendation(None, "low", "no host was asked", (), ()),
+        fail_on=fail_on,
+        server=served,
+    )
+
+
+def _hang(recording: Recording, tool_version: str) -> Report:
+    """Judge two looks at ranks. Ports and cables were not asked, so nothing is known of them."""
+    from mlxdiag.checks.hang import findings  # noqa: PLC0415
+    from mlxdiag.hang.judge import judge  # noqa: PLC0415
+
+    seen = cluster.build(recording.inventory, recording.hosts)
+    facts = checks.run(seen)
+    links = climb(seen.topology, facts)
+    hang = judge(recording)
+    return Report(
+        command="hang",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=links,
+        findings=silenced(findings(hang), recording.inventory.silence),
+        recommendation=recommend(seen, links, facts),
+        facts=facts,
+        hang=hang,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mlxdiag.checks.subject import rdma_host
 from mlxdiag.cluster import Cluster
-from mlxdiag.facts.ps import MONITORS, VERBS, Process, Ps
+from mlxdiag.errors import MissingFact
+from mlxdiag.facts.processes import MONITORS, VERBS, Process, Ps
 from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.readings import Gap, HostFacts, known, need
 
@@ -35,7 +36,9 @@ def ranks(cluster: Cluster, host: HostFacts) -> Evidence | None:
     orphans = [p for p in need(cluster.survey(host.host.name).ps).jobs if p.parent == LAUNCHD]
     if not orphans:
         return None
-    return Evidence("ps", f"{_listed(orphans)}, of no launcher", "none, or one with its launcher")
+    return Evidence(
+        "processes", f"{_listed(orphans)}, of no launcher", "none, or one with its launcher"
+    )
 
 
 @check(
@@ -59,7 +62,7 @@ def stuck(cluster: Cluster, host: HostFacts) -> Evidence | None:
     if not held:
         return None
     severity = None if any(map(_verbs, held)) else Severity.WARNING
-    return Evidence("ps", f"{_listed(held)}, in state U", "none", severity=severity)
+    return Evidence("processes", f"{_listed(held)}, in state U", "none", severity=severity)
 
 
 @check(
@@ -112,7 +115,7 @@ def rdma_users(cluster: Cluster, host: HostFacts) -> Evidence | None:
     found = (*ps.jobs, *ps.holders)
     if len(found) < 2 or not ps.jobs:
         return None
-    return Evidence("ps", _listed(found), "one")
+    return Evidence("processes", _listed(found), "one")
 
 
 @check(
@@ -130,7 +133,9 @@ def rdma_users(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def gpu(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """A fence that was never met keeps the GPU at 100 % after its process has gone (mlx#3142)."""
     survey = cluster.survey(host.host.name)
-    busy = need(survey.ioreg_accelerator).busy_percent
+    busy = need(survey.ioreg_accelerator).percent
+    if busy is None:
+        raise MissingFact("ioreg_accelerator", "no Device Utilization", host.host.name)
     if busy < BUSY_PERCENT:
         return None
     idle(survey.ps)
@@ -158,7 +163,7 @@ def macmon(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """It was once seen to make inference crash (exo#2088)."""
     found = need(cluster.survey(host.host.name).ps).processes
     monitors = [process for process in found if process.program in MONITORS]
-    return Evidence("ps", _listed(monitors), "none") if monitors else None
+    return Evidence("processes", _listed(monitors), "none") if monitors else None
 
 
 def idle(ps: Ps | Gap) -> None:

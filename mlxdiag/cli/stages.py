@@ -64,6 +64,18 @@ def _check_silence(where: str, id_: str) -> None:
         raise MlxdiagError(f"{where}: no check is called {id_!r}{hint}")
 
 
+def hosts_of(path: Path | None, hosts: str | None, *, local: bool) -> Inventory:
+    """Do as `inventory_of`, or take this machine alone; an inventory beside it says what is run."""
+    from mlxdiag import inventory  # noqa: PLC0415
+
+    if not local:
+        return inventory_of(path, hosts)
+    if hosts is not None:
+        raise typer.BadParameter("give --hosts or --local, not both")
+    here = inventory.from_hosts("127.0.0.1")
+    return replace(inventory.load(path), hosts=here.hosts) if path is not None else here
+
+
 def replayed(
     replay: Path, inventory: Path | None, hosts: str | None, save: Path | None
 ) -> Recording:
@@ -271,6 +283,14 @@ def _append(text: str, summary: Path) -> None:
             stream.write(text)
     except OSError as error:
         raise MlxdiagError(f"{summary}: cannot be written: {error.strerror}") from error
+
+
+def as_json(report: Report) -> str:
+    """Write the JSON report, for a file that is kept whatever the format of stdout is."""
+    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    return FORMATS["json"](report, Style())
 
 
 def terminal_style(*, verbose: bool, no_color: bool) -> Style:

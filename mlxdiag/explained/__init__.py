@@ -13,6 +13,7 @@ from mlxdiag.explained import (
     crashes,
     environment,
     further,
+    hang,
     hostfile,
     hosts,
     login,
@@ -24,6 +25,7 @@ from mlxdiag.explained import (
     resources,
     routes,
     runtimes,
+    server,
     versions,
 )
 from mlxdiag.explained.entry import Explained
@@ -48,6 +50,8 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
+    server.ENTRIES,
+    hang.ENTRIES,
 )
 
 
