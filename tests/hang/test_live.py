@@ -123,7 +123,7 @@ def test_a_rank_that_was_killed(tmp_path: Path) -> None:
         made.ranks[2].wait()
         hang = made.look()
     assert blamed(hang) == [("rank-gone", ("rank 2",))]
-    assert "rank 2 does not run on any host" in hang.said
+    assert "rank 2 does not run on any host that was asked" in hang.said
     assert hang.missing == (2,)
 
 
