@@ -141,7 +141,7 @@ def test_a_rank_that_skips_a_collective(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="native stacks need gdb")
 def test_a_rank_in_another_collective(tmp_path: Path) -> None:
-    """Wrong data moves: a look that finds the others between two sums says so, and accuses nobody."""
+    """Wrong data moves: a look that finds the others between sums says so and accuses nobody."""
     with ring(tmp_path, "other", who=2) as made:
         for _ in range(5):
             hang = made.look()
