@@ -138,13 +138,16 @@ def read(path: Path) -> str:
         raise Place(str(path), line).refuse(f"not UTF-8 text (byte {byte})") from error
 
 
-def loads(text: str, source: str) -> Inventory:
-    """Read the text of an inventory.yaml; `source` names it in errors."""
+def loads(text: str, source: str, *, bare: bool = False) -> Inventory:
+    """Read the text of an inventory.yaml; `source` names it in errors. `bare` takes no hosts, too.
+
+    Raise InventoryError where it cannot be used.
+    """
     top = Tree(compose(text, source), source).fields(_TOP)
     if "hosts" not in top:
         raise Place(source, 1, "hosts").refuse("missing")
     defaults = _told(top["defaults"].fields(_DEFAULTS)) if "defaults" in top else {}
-    hosts = _distinct(_rows(top["hosts"], defaults))
+    hosts = _distinct(_rows(top["hosts"], defaults, bare=bare))
     return Inventory(
         cluster=_cluster_name(top.get("cluster")),
         hosts=hosts,
@@ -166,6 +169,14 @@ def from_hostfile(told: hostfile.Hostfile, source: str) -> Inventory:
     """Take the hosts and the backend of one of MLX's hostfiles."""
     hosts = [_destination(entry.ssh, entry.place, entry.ips) for entry in told.hosts]
     return Inventory(UNNAMED, _distinct(hosts), Expect(backend=told.backend), source)
+
+
+def server_url(text: str, source: str) -> str:
+    """Hold the address of a server to what an inventory would take; raise InventoryError."""
+    place = Place(source)
+    if "@" in text or "?" in text:  # either may hold a key: it is not repeated
+        raise place.refuse("an address with a user or a question in it; name the host and the port")
+    return _url(Said(text, place))
 
 
 def dump(inventory: Inventory) -> str:
@@ -221,7 +232,7 @@ def _told(fields: Mapping[str, Tree]) -> _Told:
     return {key: None if value.is_null else value.said() for key, value in fields.items()}
 
 
-def _rows(hosts: Tree, defaults: _Told) -> list[_Listed]:
+def _rows(hosts: Tree, defaults: _Told, *, bare: bool) -> list[_Listed]:
     """Read the hosts from a list or from a mapping of names."""
     if hosts.is_mapping:
         listed = [
@@ -233,7 +244,7 @@ def _rows(hosts: Tree, defaults: _Told) -> list[_Listed]:
     else:
         rows = hosts.rows("a list or a mapping of hosts")
         listed = [_row(row, defaults) for row in rows]
-    if not listed:
+    if not listed and not bare:
         raise hosts.place.refuse("no hosts")
     return listed
 
@@ -391,7 +402,9 @@ _T = TypeVar("_T")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:~/|/)[\w./+@%,:-]+")
-_RESERVED = frozenset({"probes", "recording.json", "inventory.yaml", "preflight.json", "hang.json"})
+_RESERVED = frozenset(
+    {"probes", "recording.json", "inventory.yaml", "preflight.json", "server.json", "hang.json"}
+)
 """What a recording keeps beside the folders of its hosts."""
 
 _BACKENDS: dict[str, Backend] = {name: name for name in get_args(Backend)}

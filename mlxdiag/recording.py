@@ -5,6 +5,7 @@ inventory.yaml          what was asked
 HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
 preflight.json          what a preflight was asked
+server.json             what a server was asked, and what it answered
 hang.json               what a look at ranks was asked
 probes/NNN-BACKEND/     per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from mlxdiag.preflight.asked import Asked
     from mlxdiag.probe.plan import Plan, Refusal
     from mlxdiag.probe.said import GangRun
+    from mlxdiag.server.record import Look
 
 FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
 ASKED = "preflight.json"
+SERVER = "server.json"
 ASKED_OF_RANKS = "hang.json"
 MAX_BYTES = 1 << 30
 """A recording larger than this is refused: 64 hosts take about 4 MB."""
@@ -55,6 +58,7 @@ class Recording:
     probes: tuple[tuple[Plan, GangRun], ...] = ()
     refusals: tuple[Refusal, ...] = ()
     preflight: Asked | None = None
+    server: Look | None = None
     hang: AskedOfRanks | None = None
 
 
@@ -105,7 +109,8 @@ def loads(files: Files, source: str) -> Recording:
         )
     try:
         text = files["inventory.yaml"].decode()
-        asked = inventories.loads(text, f"{source}/inventory.yaml")
+        bare = SERVER in files  # a server can be looked at without naming a host
+        asked = inventories.loads(text, f"{source}/inventory.yaml", bare=bare)
     except (KeyError, UnicodeDecodeError, InventoryError) as error:
         raise RecordingError(f"{source}/inventory.yaml: missing or wrong: {error}") from error
     try:
@@ -119,6 +124,7 @@ def loads(files: Files, source: str) -> Recording:
             probes=_probes(files, source),
             refusals=_refusals(head.get("refusals", ())),
             preflight=_asked(files, source),
+            server=_looked(files, source),
             hang=_asked_of_ranks(files, source),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -157,6 +163,10 @@ def files_of(recording: Recording) -> dict[str, bytes]:
         from mlxdiag.preflight import asked  # noqa: PLC0415
 
         files[ASKED] = asked.dump(recording.preflight)
+    if recording.server:
+        from mlxdiag.server import record as looks  # noqa: PLC0415
+
+        files[SERVER] = looks.dump(recording.server)
     if recording.hang:
         from mlxdiag.hang import asked as of_ranks  # noqa: PLC0415
 
@@ -177,6 +187,14 @@ def _asked(files: Files, source: str) -> Asked | None:
     from mlxdiag.preflight import asked  # noqa: PLC0415  # most recordings are of no preflight
 
     return asked.load(files[ASKED], f"{source}/{ASKED}")
+
+
+def _looked(files: Files, source: str) -> Look | None:
+    if SERVER not in files:
+        return None
+    from mlxdiag.server import record as looks  # noqa: PLC0415  # most recordings are of no server
+
+    return looks.load(files[SERVER], f"{source}/{SERVER}")
 
 
 def _asked_of_ranks(files: Files, source: str) -> AskedOfRanks | None:

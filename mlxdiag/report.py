@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import checks, cluster
 from mlxdiag.cluster import Cluster
+from mlxdiag.errors import RecordingError
 from mlxdiag.finding import Check, Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix
     from mlxdiag.repair.step import Plan
+    from mlxdiag.server.judge import Served
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -72,6 +74,7 @@ class Report:
     preflight: Preflight | None = None
     hang: Hang | None = None
     diagnosed: Judged | None = None
+    server: Served | None = None
     plan: Plan | None = None
 
     @cached_property
@@ -186,6 +189,8 @@ def build(
 
     `launches` are measurements of other runs, for the recommendation alone.
     """
+    if command == "server":
+        return _server(recording, tool_version, wanted, fail_on)
     if command == "preflight":
         return _preflight(recording, tool_version, wanted, fail_on, early)
     if command == "hang":
@@ -256,6 +261,38 @@ def _preflight(
         facts=ground.findings,
         pairs=pairs,
         preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
+    )
+
+
+def _server(
+    recording: Recording,
+    tool_version: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: Severity,
+) -> Report:
+    """Do the same for a look at a server from outside: no host was asked, so there is none."""
+    from mlxdiag.checks import served as asked  # noqa: PLC0415
+    from mlxdiag.server.hanging import concluded  # noqa: PLC0415
+    from mlxdiag.server.judge import judge  # noqa: PLC0415
+
+    if recording.server is None:
+        raise RecordingError("this recording has no server.json: it is not one of `mlxdiag server`")
+    served = judge(recording.server, recording.ended, concluded(recording))
+    seen = cluster.build(replace(recording.inventory, hosts=()), {})
+    return Report(
+        command="server",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=(),
+        findings=silenced(
+            (f for f in asked.findings(served) if wanted(f)), recording.inventory.silence
+        ),
+        recommendation=Recommendation(None, "low", "no host was asked", (), ()),
+        fail_on=fail_on,
+        server=served,
     )
 
 

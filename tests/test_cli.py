@@ -111,6 +111,7 @@ def test_the_script_is_the_module() -> None:
         ("stop",),
         ("diagnose",),
         ("schema",),
+        ("server",),
         ("hostfile",),
         ("hostfile", "write"),
         ("hostfile", "check"),
@@ -138,6 +139,7 @@ def test_every_command_has_help_that_is_tested() -> None:
         "preflight",
         "recommend",
         "schema",
+        "server",
         "stop",
     }
     names = {command.name or "" for command in hostfile.app.registered_commands}

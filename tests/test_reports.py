@@ -391,6 +391,8 @@ def test_schema_knows_exactly_the_words_of_the_program() -> None:
         "probes",
         "hostfile",
         "jobs",
+        "server",
+        "hang",
     ]
 
 

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "jinja2", "mlx", "numpy", "rich", "yaml"}
+HEAVY = {
+    "asyncio",
+    "asyncssh",
+    "cryptography",
+    "httpx",
+    "igraph",
+    "jinja2",
+    "mlx",
+    "numpy",
+    "rich",
+    "yaml",
+}
 SHOW = """
 import sys
 before = set(sys.modules)
@@ -40,6 +51,7 @@ def imported(*words: str) -> set[str]:
         ("--help",),
         ("ports", "--help"),
         ("diagnose", "--help"),
+        ("server", "--help"),
         ("--version",),
         ("schema",),
     ],

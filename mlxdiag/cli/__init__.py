@@ -26,6 +26,7 @@ from mlxdiag.cli import (
     probe,
     recommend,
     schema,
+    server,
     stop,
     streams,
 )
@@ -69,6 +70,7 @@ app.command(epilog=EPILOG)(fix.fix)
 app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
+app.command(epilog=EPILOG)(server.server)
 app.command(epilog=EPILOG)(hang.hang)
 app.command(epilog=EPILOG)(stop.stop)
 app.command()(schema.schema)

@@ -261,6 +261,14 @@ def _append(text: str, summary: Path) -> None:
         raise MlxdiagError(f"{summary}: cannot be written: {error.strerror}") from error
 
 
+def as_json(report: Report) -> str:
+    """Write the JSON report, for a file that is kept whatever the format of stdout is."""
+    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    return FORMATS["json"](report, Style())
+
+
 def terminal_style(*, verbose: bool, no_color: bool) -> Style:
     """See what the terminal can show, and what the user wants of it."""
     from mlxdiag.render.style import Style  # noqa: PLC0415

@@ -19,6 +19,7 @@ from mlxdiag.explained import (
     probes,
     rdma,
     routes,
+    server,
     versions,
 )
 from mlxdiag.explained.entry import Explained
@@ -37,6 +38,7 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     backend.ENTRIES,
     hostfile.ENTRIES,
     probes.ENTRIES,
+    server.ENTRIES,
     hang.ENTRIES,
 )
 

@@ -79,7 +79,7 @@ def render(report: Report, style: Style) -> str:
     page = _environment().get_template("page.html")
     text = page.render(
         report=report,
-        drawing=draw(report),
+        drawing=draw(report) if report.cluster.facts else None,
         maps=maps,
         legend=_legend(maps),
         plots=plots(report.probes),
@@ -92,6 +92,7 @@ def render(report: Report, style: Style) -> str:
         basis=basis(report.recommendation),
         advice=_advised(report),
         **_preflight(report),
+        **_served(report),
         backends=[(c, because(c)) for c in report.recommendation.choices],
         verdict=verdict_line(report, Style()),
         words=WORDS,
@@ -171,6 +172,27 @@ def _preflight(report: Report) -> dict[str, object]:
     when = found.asked.baseline["started_at"] if found.asked.baseline else ""
     stages = [(mark_of(each), each.name, each.status, told(each)) for each in found.stages]
     return {"stages": stages, "when": when, "changes": changes(report)}
+
+
+def _served(report: Report) -> dict[str, object]:
+    """Collect what a server answered."""
+    found = report.server
+    if found is None:
+        return {"served": None}
+    from mlxdiag.render import served  # noqa: PLC0415
+
+    return {
+        "served": found,
+        "request_columns": served.COLUMNS,
+        "requests": served.requests(found),
+        "path_columns": served.PATH_COLUMNS,
+        "paths": served.paths(found),
+        "unsent": served.unsent(found),
+        "asked": served.asked(found),
+        "speed": served.numbers(found),
+        "speed_basis": served.basis(found),
+        "said": served.words(found),
+    }
 
 
 def _advised(report: Report) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
     from mlxdiag.repair.step import Plan, Step
+    from mlxdiag.server.judge import Served
     from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
@@ -78,6 +79,7 @@ def document(report: Report) -> Object:
         **({"hostfile": _file(report.file)} if report.file else {}),
         **({"hang": _hang(report.hang)} if report.hang else {}),
         **({"diagnosis": _diagnosis(report.diagnosed)} if report.diagnosed else {}),
+        **({"server": _server(report.server)} if report.server else {}),
         **({"plan": _plan(report.plan)} if report.plan else {}),
     }
 
@@ -123,6 +125,55 @@ def _planned(step: Step) -> Object:
         "survives_reboot": step.survives_reboot,
         "undo": step.undo,
         "confirms": list(step.confirms),
+    }
+
+
+def _server(served: Served) -> Object:
+    asked = served.asked
+    every = (*served.alone, *served.together)
+    return {
+        "url": asked.url,
+        "model": served.model,
+        "models": None if served.listed is None else list(served.listed),
+        "requests": asked.requests,
+        "parallel": asked.parallel,
+        "max_tokens": asked.max_tokens,
+        "deadline_s": asked.deadline_s,
+        "tokens_per_s": served.tokens_per_s,
+        "counted": served.counted,
+        "first_token_s": served.first_token_s,
+        "gap_p50_s": served.gap_s(0.5),
+        "gap_p95_s": served.gap_s(0.95),
+        "streamed": served.streamed if served.good else None,
+        "parallel_tokens_per_s": served.together_per_s,
+        "paths": [
+            {"path": e.path, "status": e.status, "end": e.end, "seconds": e.seconds}
+            for e in served.paths
+        ],
+        "answers": [
+            {
+                "name": each.exchange.name,
+                "fault": each.fault or None,
+                "said": each.said or None,
+                "status": each.exchange.status,
+                "seconds": each.exchange.seconds,
+                "first_token_s": each.first_token_s,
+                "tokens": each.tokens,
+                "counted": each.counted,
+                "tokens_per_s": each.tokens_per_s,
+                "gap_p50_s": each.gap_s(0.5),
+                "gap_p95_s": each.gap_s(0.95),
+                "text": each.text,
+            }
+            for each in every
+        ],
+        "unsent": served.unsent or None,
+        "unsent_parallel": served.unsent_together or None,
+        "hang": {"conclusion": served.hang.conclusion, "lines": list(served.hang.lines)}
+        if served.hang
+        else None,
+        "baseline": asked.before.started_at if asked.before else None,
+        "changes": list(served.changes),
     }
 
 

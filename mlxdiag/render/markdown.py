@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.render.advised import Part
     from mlxdiag.render.launches import Block
+    from mlxdiag.render.served import Row
     from mlxdiag.repair.step import Plan
+    from mlxdiag.server.judge import Served
 
 COMPACT_FROM = 9
 """From this many hosts on, the cables that are not clean are listed in place of the matrix."""
@@ -44,6 +46,11 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield ""
     yield f"**{_text(verdict_line(report, style), style)}**"
     yield ""
+    if report.server is not None:
+        yield f"{_text(report.server.asked.url, style)}, {report.started_at}"
+        yield from _served(report.server, style)
+        yield from _findings(report, style)
+        return
     count = len(report.cluster.facts)
     asked = (
         f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
@@ -72,6 +79,34 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield from _findings(report, style)
     if report.command not in ("probe", "hang"):
         yield from _backends(report, style)
+
+
+def _served(found: Served, style: Style) -> Iterator[str]:
+    from mlxdiag.render import served  # noqa: PLC0415  # for `server` only
+
+    yield from _heading("Requests")
+    yield from (_text(served.asked(found), style), "")
+    yield from _table(("", *served.COLUMNS), _marked(served.requests(found), style), style)
+    if why := served.unsent(found):
+        yield from _list([why], style)
+    if said := served.numbers(found):
+        yield from _list([f"{said} ({served.basis(found)})"], style)
+    if text := served.words(found):
+        yield from _list([f"it says: {text}"], style)
+    if found.paths:
+        yield from _heading("Paths")
+        yield from _table(("", *served.PATH_COLUMNS), _marked(served.paths(found), style), style)
+    if found.hang:
+        yield from _heading("Hang")
+        yield from _list([found.hang.conclusion, *found.hang.lines], style)
+    if found.asked.before:
+        yield from _heading("Changes")
+        yield _text(f"beside the baseline of {found.asked.before.started_at}:", style)
+        yield from _list(found.changes or ("none",), style)
+
+
+def _marked(rows: Iterable[Row], style: Style) -> Iterator[Sequence[str]]:
+    return ((style.mark(row.mark), *row.cells) for row in rows)
 
 
 def _stages(report: Report, found: Preflight, style: Style) -> Iterator[str]:

@@ -119,6 +119,14 @@ def _diagnose_body(report: Report, style: Style) -> list[RenderableType]:
     return list(laid_out(diagnosed(report.diagnosed), style)) if report.diagnosed else []
 
 
+def _server_body(report: Report, style: Style) -> list[RenderableType]:
+    if report.server is None:
+        return []
+    from mlxdiag.render.server import server  # noqa: PLC0415  # `ports` does without
+
+    return [*server(report.server, style), *_findings(report, style)]
+
+
 BODIES = {
     "check": _check_body,
     "diagnose": _diagnose_body,
@@ -128,6 +136,7 @@ BODIES = {
     "preflight": _preflight_body,
     "probe": _probe_body,
     "recommend": _recommend_body,
+    "server": _server_body,
 }
 """What stands between title and verdict, of the commands that show something else than `ports`."""
 
@@ -154,9 +163,12 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
-    if not count:
+    if not count and report.server is None:
         return title.append("  no host was asked", style="not bold")
-    tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
+    what = f"{count} host{'s' if count > 1 else ''}"
+    if report.server is not None:
+        what = style.text(report.server.asked.url)
+    tail = f"{what}  {report.started_at}  {report.duration_s:.1f} s"
     return title.append(f"  {name}  {tail}", style="not bold")
 
 
