@@ -147,8 +147,8 @@ COVERS: Mapping[str, tuple[str, ...]] = {
 }
 """Failure -> checks that see it, or what makes it likely."""
 
-_LOG = "it leaves no trace before a launch, and shows in the log of the run"
-_RUN = "it is a state of a job that runs, and nothing is seen of it before"
+_LOG = "it leaves no trace before a launch; `mlxdiag diagnose` knows it in the log of the run"
+_RUN = "it is a state of a job that runs; then `mlxdiag hang` looks at its ranks"
 _MODEL = "it depends on the model and on what is asked of it, and mlxdiag reads no models"
 
 UNCHECKED: tuple[Unchecked, ...] = (
@@ -211,7 +211,11 @@ UNCHECKED: tuple[Unchecked, ...] = (
     Unchecked("tp-slower-than-single", "several hosts are slower than one", _MODEL),
     Unchecked("model-without-parallelism", "the model cannot be divided at all", _MODEL),
     Unchecked("not-all-ranks-in-generate", "one rank does not call what the others call", _RUN),
-    Unchecked("health-200-but-dead", "the server answers and its ranks do not", _RUN),
+    Unchecked(
+        "health-200-but-dead",
+        "the server answers and its ranks do not",
+        "it is a state of a server that runs; then `mlxdiag server` asks it for an answer",
+    ),
     Unchecked("model-missing-or-downloading", "a host has no model, or another one", _MODEL),
     Unchecked("prefill-50k-freeze", "prompts of 50 000 tokens freeze two ranks", _MODEL),
     Unchecked("metal-resource-limit", "Metal runs out of buffers", _LOG),
