@@ -43,8 +43,8 @@ class Line:
     """One host. `captures` is what it said last, by command; `clock` gives seconds of the watch.
 
     While the connection is lost only `ACCESS` is shown, which is not known until the next try has
-    failed: what a host said before is not what it says now. What it said is kept aside, and shown again once the host is
-    back, as far as it is young enough to be true.
+    failed: what a host said before is not what it says now. It is kept aside, and shown again once
+    the host is back, as far as it is young enough to be true.
     """
 
     host: Host
