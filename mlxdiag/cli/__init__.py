@@ -12,9 +12,8 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import demo, hostfile, ports, preflight, probe, recommend, schema
+from mlxdiag.cli import demo, hostfile, ports, preflight, probe, recommend, schema, stdout
 from mlxdiag.cli.options import EPILOG
-from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
 
 app = typer.Typer(
@@ -29,7 +28,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"mlxdiag {__version__}")
+        stdout.write(f"mlxdiag {__version__}\n")
         raise typer.Exit
 
 
@@ -61,6 +60,7 @@ def main() -> None:
     try:
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
+        stdout.take()
         app()
     except MlxdiagError as error:
         sys.stderr.write(f"mlxdiag: {error}\n")
@@ -85,9 +85,11 @@ def _for_nagios(words: Sequence[str]) -> bool:
 def _as_plugin() -> int:
     """Run the command line as a Nagios plugin: what went wrong here is UNKNOWN, in one line."""
     try:
+        stdout.take()
         return int(app(standalone_mode=False) or 0)
     except MlxdiagError as error:
         said = str(error)
+        sys.stderr.write(f"mlxdiag: {said}\n")
     except (KeyboardInterrupt, typer.Abort):
         said = "interrupted"
     except Exception as error:  # noqa: BLE001  # as in main: nothing else may look like a verdict
@@ -98,5 +100,6 @@ def _as_plugin() -> int:
     from mlxdiag.render.nagios import line  # noqa: PLC0415
     from mlxdiag.render.style import Style  # noqa: PLC0415
 
-    write(line("UNKNOWN", Style().text(said)) + "\n")
+    if sys.stdout is not None:
+        stdout.write(line("UNKNOWN", Style().text(said)) + "\n")
     return 3

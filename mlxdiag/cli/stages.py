@@ -16,6 +16,7 @@ import typer
 
 from mlxdiag import __version__, files
 from mlxdiag.cli.options import FailOn, Format
+from mlxdiag.cli.stdout import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
@@ -238,13 +239,3 @@ def terminal_style(*, verbose: bool, no_color: bool) -> Style:
         verbose=verbose,
         curve=sys.stdout.isatty() and not dumb,
     )
-
-
-def write(text: str) -> None:
-    """Write the report; a reader that has gone (`| head`) is no failure of the report."""
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
