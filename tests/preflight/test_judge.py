@@ -12,7 +12,7 @@ from mlxdiag import recording
 from mlxdiag.capture import Outcome
 from mlxdiag.checks import gate
 from mlxdiag.errors import InventoryError
-from mlxdiag.finding import Finding, Status
+from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.preflight.asked import Options
 from mlxdiag.preflight.stages import STAGES, Stage
@@ -24,6 +24,7 @@ from mlxdiag.report import Report
 from tests.checks.recorded import recorded, unreached
 from tests.preflight.gated import FIRST, gated, judged, listening
 from tests.probe.logs import ended, healthy, log, mesh, plan, ran
+from tests.recommended import HOSTS
 from tests.test_cli import run
 
 JOB = "812 /opt/mlx/bin/python -m mlx_lm.server --model m\n"
@@ -108,6 +109,19 @@ def test_beside_a_job_rdma_is_a_skip_by_name() -> None:
     assert skipped[0].blocked_by is not None
     assert skipped[0].blocked_by.key == f"jobs-none-running {FIRST}"
     assert "mlx_lm.server" in skipped[0].reason
+
+
+def test_a_warning_marks_its_stage_and_fails_nothing() -> None:
+    report = judged(gated("clean-mesh-4", jobs={FIRST: JOB}, require="ring"))
+    jobs = stages(report)["jobs"]
+    assert (jobs.status, jobs.counts) == ("failed", False)
+    assert "mlx_lm.server" in jobs.text
+    assert jobs.text.endswith("3 ok, 1 warned of")
+    assert (chosen(report), report.exit_code) == ("ring", 0)
+    everywhere = judged(gated("clean-mesh-4", jobs=dict.fromkeys(HOSTS, JOB), require="ring"))
+    assert (stages(everywhere)["jobs"].status, everywhere.exit_code) == ("failed", 0)
+    strict = replace(everywhere, fail_on=Severity.WARNING)
+    assert strict.exit_code == 1
 
 
 def launched(code: int | None, **asked: object) -> Recording:
