@@ -385,6 +385,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks",
         "checks.gate",
         "checks.probes",
+        "checks.speed",
         "finding",
         "inventory",
         "preflight.asked",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mlxdiag import checks
-from mlxdiag.checks import gate
+from mlxdiag.checks import gate, speed
 from mlxdiag.checks import probes as launches
 from mlxdiag.finding import Finding, Severity, Status, Subject
 from mlxdiag.inventory import Expect
@@ -21,6 +21,7 @@ from mlxdiag.probe.plan import Plan
 EXPECTATIONS = frozenset({"versions-macos-expected", "versions-mlx-expected", "cabling-expected"})
 """What the inventory expects of facts counts whatever backend holds."""
 
+UNMEASURED = "the inventory's thresholds are held to nothing: level quick measures nothing"
 OF_A_LAUNCH = frozenset({"probes-collective", "probes-latency", "probes-bandwidth"})
 
 
@@ -94,7 +95,8 @@ def _told(found: Stage, stages: Sequence[Stage], able: Sequence[Candidate], aske
         causes = tuple(key for each in stages if each.name == "verdict" for key in each.blocked_by)
         return replace(found, text="no backend to write it for", blocked_by=causes)
     if found.name == "collective" and asked.level == "quick":
-        return replace(found, text="not launched at level quick")
+        more = f"; {UNMEASURED}" if found.text == UNMEASURED else ""
+        return replace(found, text=f"not launched at level quick{more}")
     return found
 
 
@@ -129,6 +131,8 @@ def _launches(
         said = f"{each.backend}: {each.reason}"
         cause = _cause(each, others)
         yield Finding(launches.ALLOWED, subject, Status.SKIP, reason=said, blocked_by=cause)
+    for check in speed.CHECKS if asked.level == "quick" and expect.thresholds else ():
+        yield Finding(check, Subject("cluster"), Status.SKIP, reason=UNMEASURED)
     for finding in launches.findings(probes, (), expect, pairs):
         evidence = finding.evidence
         provisional = evidence is not None and evidence.provisional

@@ -93,7 +93,7 @@ def _first(own: Sequence[Finding], status: Status, text: str) -> str:
 
 
 def _text(found: Sequence[Finding]) -> str:
-    failed = Counter(f.check.severity for f in found if f.status is Status.FAIL)
+    failed = Counter(_weight(f) for f in found if f.status is Status.FAIL)
     counted = {
         "ok": sum(f.status is Status.PASS for f in found),
         "failed": failed[Severity.ERROR],
@@ -102,3 +102,8 @@ def _text(found: Sequence[Finding]) -> str:
         "not known": sum(f.status is Status.UNKNOWN for f in found),
     }
     return ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+
+
+def _weight(finding: Finding) -> Severity:
+    """Give what an error is also where the chosen backend holds all the same, else as it counts."""
+    return Severity.ERROR if finding.check.severity is Severity.ERROR else finding.severity

@@ -200,3 +200,33 @@ def test_a_saved_preflight_says_the_same_again(tmp_path: object) -> None:
     again = recording.load(where)
     assert document(judged(again)) == document(judged(made))
     jsonschema.validate(document(judged(again)), json.loads(run("schema").stdout))
+
+
+# Thresholds of the inventory.
+
+
+def held_to(limit: float, level: str, launches: int) -> Recording:
+    """Give the mesh a latency to be held to, and so many launches of 26 us."""
+    made = launched(None, require="jaccl", level=level)
+    expect = Expect(thresholds={"jaccl_latency_us": limit})
+    inventory = replace(made.inventory, expect=expect)
+    return replace(made, inventory=inventory, probes=made.probes * launches)
+
+
+@pytest.mark.parametrize(
+    ("limit", "level", "launches", "status", "code"),
+    [
+        (1000.0, "standard", 2, Status.PASS, 0),
+        (0.001, "standard", 2, Status.FAIL, 1),
+        (1000.0, "standard", 1, Status.UNKNOWN, 3),  # what one launch says may be an accident
+        (0.001, "quick", 0, Status.SKIP, 0),
+    ],
+)
+def test_thresholds_count_where_something_was_measured(
+    limit: float, level: str, launches: int, status: Status, code: int
+) -> None:
+    report = judged(held_to(limit, level, launches))
+    assert [f.status for f in report.findings if f.id == "probes-latency"] == [status]
+    assert (chosen(report), report.exit_code) == ("jaccl", code)
+    said = stages(report)["collective"].text
+    assert ("level quick measures nothing" in said) == (level == "quick")
