@@ -109,7 +109,9 @@ def _gate(found: Ground, asked: Asked, able: Sequence[Candidate]) -> Iterator[Fi
     for facts in found.site.cluster.facts:
         name = facts.host.name
         held = listeners.holders(name, facts.captures)
-        yield gate.port_free(name, ports(plan, name, asked), held, silent.get(name))
+        said = held.by_port if isinstance(held, listeners.Listing) else held
+        asked_of = ports(plan, name, asked)
+        yield gate.port_free(name, asked_of, held.source, said, silent.get(name))
     for facts in found.site.cluster.facts:
         name = facts.host.name
         yield gate.alone(name, found.site.beside.get(name), silent.get(name))

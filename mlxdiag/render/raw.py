@@ -22,7 +22,7 @@ HOSTS = 4
 TOTAL = 2 << 20
 """Bytes of a page; findings after that have none."""
 
-COMMANDS = {"ssh": ACCESS}
+COMMANDS = {"ssh": ACCESS, "ps": "neighbours"}
 """Evidence names its command; where a capture has another name, it is here."""
 
 

@@ -25,11 +25,14 @@ from mlxdiag.finding import Severity, Status
 from mlxdiag.ladder import LinkState
 from mlxdiag.render import EXIT_CODES, FORMATS
 from mlxdiag.render.drawing import draw
+from mlxdiag.render.fold import groups
 from mlxdiag.render.nagios import LENGTH
+from mlxdiag.render.raw import behind
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 from tests.checks.recorded import printing, recorded, reported, without
 from tests.model import CASES
+from tests.preflight.gated import gated, judged, listening
 from tests.render.awkward import awkward, awkward_recording
 
 COMMANDS = ("ports", "probe")
@@ -413,6 +416,18 @@ def test_the_page_shows_what_hosts_printed_behind_a_finding() -> None:
         for line in printed.splitlines():
             assert line.replace("\t", "    ") in page.text
     assert "stderr:\nfirst\n::error::second\n" in read_page(awkward()).text
+
+
+JOB = "812 /opt/mlx/bin/python -m mlx_lm.server --model m\n"
+
+
+def test_every_cause_has_what_its_hosts_printed_behind_it() -> None:
+    for case in sorted(CASES):
+        taken, jobs = {"macstudio1": listening(32323)}, {"macstudio1": JOB}
+        for made in (reported(case), judged(gated(case, sockets=taken, jobs=jobs))):
+            for group in groups(made):
+                silent = group.unknown or group.first.id == "backend-required"
+                assert silent or behind(made, group.causes), (case, group.first)
 
 
 def test_the_page_is_of_a_bounded_size() -> None:
