@@ -650,6 +650,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
     },
     "render.measured": {
+        "probe.matrix",
         "report",
     },
     "render.nagios": {

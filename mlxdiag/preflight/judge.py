@@ -13,7 +13,7 @@ from mlxdiag.inventory import Expect
 from mlxdiag.preflight import listeners
 from mlxdiag.preflight.asked import ANY, Asked
 from mlxdiag.preflight.candidates import Candidate, Ground, best, candidates, ports
-from mlxdiag.preflight.stages import BAD, STAGES, Stage, stage
+from mlxdiag.preflight.stages import BAD, STAGES, Stage, cut, stage
 from mlxdiag.probe.judge import Probe
 from mlxdiag.probe.matrix import Matrix
 from mlxdiag.probe.plan import Plan
@@ -86,8 +86,8 @@ def staged(
 def _told(found: Stage, stages: Sequence[Stage], able: Sequence[Candidate], asked: Asked) -> Stage:
     """Say of the last stages what their findings alone do not."""
     chosen = best(able)
-    if found.name == "verdict" and found.status == "ok" and chosen:
-        return replace(found, text=f"{chosen.backend} holds")
+    if found.name == "verdict":
+        return _concluded(found, able, asked)
     if found.name == "hostfile" and found.status == "skipped" and not found.blocked_by:
         plan = chosen.plan if chosen else next((c.plan for c in able if c.plan), None)
         if plan is not None:
@@ -98,6 +98,23 @@ def _told(found: Stage, stages: Sequence[Stage], able: Sequence[Candidate], aske
         more = f"; {UNMEASURED}" if found.text == UNMEASURED else ""
         return replace(found, text=f"not launched at level quick{more}")
     return found
+
+
+def _concluded(found: Stage, able: Sequence[Candidate], asked: Asked) -> Stage:
+    """Say the verdict in words; it is never skipped, whatever it is blocked by."""
+    chosen = best(able)
+    if chosen:
+        return replace(found, text=f"{chosen.backend} holds")
+    is_open = any(each.holds is None for each in able)
+    said = {
+        (True, True): "no backend is known to hold",
+        (True, False): "no backend holds",
+        (False, True): f"{asked.require} is not known to hold",
+        (False, False): f"{asked.require} does not hold",
+    }[asked.require == ANY, is_open]
+    why = "; ".join(f"{each.backend}: {each.brief}" for each in able)
+    text = said if found.blocked_by else f"{said}; {cut(why)}"
+    return replace(found, status="unknown" if is_open else "failed", text=text)
 
 
 def _gate(found: Ground, asked: Asked, able: Sequence[Candidate]) -> Iterator[Finding]:

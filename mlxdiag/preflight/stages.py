@@ -88,8 +88,12 @@ def _first(own: Sequence[Finding], status: Status, text: str) -> str:
     said = first.evidence.observed if first.evidence else first.reason
     label = first.subject.label
     told = said if said.startswith(label) else f"{label}: {said}"
-    short = told if len(told) <= SHOWN else f"{told[: SHOWN - 3]}..."
-    return f"{short}; {text}"
+    return f"{cut(told)}; {text}"
+
+
+def cut(text: str) -> str:
+    """Shorten a text to what a stage shows."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def _text(found: Sequence[Finding]) -> str:

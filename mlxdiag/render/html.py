@@ -28,6 +28,12 @@ from mlxdiag.report import Report
 LEVELS = 6
 """Steps of colour in a heat map."""
 
+BEHIND: tuple[tuple[Mark, str], ...] = (
+    ("bent", "behind the others"),
+    ("unknown", "perhaps behind the others"),
+)
+"""Signs beside numbers."""
+
 MARKS: dict[Severity, Mark] = {
     Severity.ERROR: "bad",
     Severity.WARNING: "bent",
@@ -49,7 +55,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Heat:
-    """A pair in the map: what its row's end looks like, and both numbers with their colours."""
+    """A pair in the map: what its row's end looks like, or both numbers with their colours.
+
+    `flaw` is the sign of a pair whose numbers are behind the others.
+    """
 
     mark: Mark
     port: str
@@ -59,6 +68,7 @@ class Heat:
     latency: str = ""
     bandwidth_level: int = 0
     latency_level: int = 0
+    flaw: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,15 @@ class Map:
 
     of: Measured | None
     rows: tuple[tuple[str, tuple[Heat, ...]], ...]
+
+    @property
+    def legend(self) -> list[tuple[Mark, str]]:
+        """Explain the signs that are there: a cell with numbers has none of its port."""
+        cells = [heat for _, row in self.rows for heat in row]
+        used = {heat.mark for heat in cells if not heat.bandwidth}
+        flaws = {heat.flaw for heat in cells if heat.flaw}
+        told = [pair for pair in BEHIND if pair[0] in flaws]
+        return [*((mark, words) for mark, words in LEGEND if mark in used), *told]
 
 
 def render(report: Report, style: Style) -> str:
@@ -78,7 +97,6 @@ def render(report: Report, style: Style) -> str:
         report=report,
         drawing=draw(report),
         maps=maps,
-        legend=_legend(maps),
         plots=plots(report.probes),
         **_launched(report),
         findings=folded,
@@ -200,11 +218,12 @@ def _heat(report: Report, of: Measured | None, one: str, other: str) -> Heat:
         shown.mark,
         shown.port,
         shown.word,
-        title,
+        f"{title}; {pair.behind}" if pair.behind else title,
         bandwidth=number(pair.gb_per_s),
         latency=number(pair.latency_us),
         bandwidth_level=_level(pair.gb_per_s / fastest if fastest else 1),
         latency_level=_level(_share(quickest, pair)),
+        flaw=("bent" if pair.sure else "unknown") if pair.behind else None,
     )
 
 
@@ -214,8 +233,3 @@ def _share(quickest: float, pair: Pair) -> float:
 
 def _level(share: float) -> int:
     return max(0, min(LEVELS, round(share * LEVELS)))
-
-
-def _legend(maps: tuple[Map, ...]) -> list[tuple[Mark, str]]:
-    used = {heat.mark for one in maps for _, row in one.rows for heat in row}
-    return [(mark, words) for mark, words in LEGEND if mark in used]

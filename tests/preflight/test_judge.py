@@ -58,6 +58,10 @@ def chosen(report: Report) -> str | None:
 def test_what_holds(case: str, require: str, backend: str | None, code: int) -> None:
     report = judged(gated(case, require=require))
     assert (chosen(report), report.exit_code) == (backend, code)
+    verdict = stages(report)["verdict"]
+    assert verdict.status == {0: "ok", 1: "failed", 3: "unknown"}[code]
+    what = backend or ("no backend" if require == "any" else require)
+    assert verdict.text.startswith(what)
 
 
 def test_the_stages_stand_in_causal_order() -> None:
