@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlxdiag.errors import InventoryError
+from mlxdiag.quantity import NAMES, UNITS
 
 Connection = Literal["ssh", "local"]
 Topology = Literal["mesh", "ring"]
@@ -208,12 +209,15 @@ class _Yaml:
             items.append((_Said(key.text, place), value))
         return items
 
-    def fields(self, known: Sequence[str]) -> dict[str, _Yaml]:
-        """Give the values of a mapping whose keys are fixed; a null counts as not said."""
+    def fields(self, known: Sequence[str], shown: Sequence[str] = ()) -> dict[str, _Yaml]:
+        """Give the values of a mapping whose keys are fixed; a null counts as not said.
+
+        Where none is near to an unknown key, `shown` or else all that are known are listed.
+        """
         items = self.items()
         for key, _ in items:
             if key.text not in known:
-                close = suggestion(key.text, known) or f" (known here: {', '.join(known)})"
+                close = suggestion(key.text, known) or f" (known here: {', '.join(shown or known)})"
                 raise key.place.refuse(f"unknown key{close}")
         return {key.text: value for key, value in items}
 
@@ -446,12 +450,8 @@ def _known(place: Place, name: str, hosts: Sequence[Host]) -> Host:
 
 
 def _thresholds(said: _Yaml | None) -> dict[str, float]:
-    thresholds = {}
-    for key, value in said.items() if said else []:
-        if not re.fullmatch(r"[a-z_]{1,60}", key.text):
-            raise key.place.refuse("a threshold's name is lower case letters and _")
-        thresholds[key.text] = _positive(value.said("a number"))
-    return thresholds
+    told = said.fields(NAMES, NAMES[: len(UNITS)]) if said else {}
+    return {name: _positive(value.said("a number")) for name, value in told.items()}
 
 
 # Rules: what a text must be to be used.
