@@ -25,7 +25,7 @@ _NEEDS = (
 
 @check(
     "gid-ipv4-mapped",
-    title="the port's GID table has an IPv4-mapped entry",
+    title="the port's GID table has the IPv4-mapped entry of its address",
     per="port",
     fix=Fix(
         FixKind.WAIT,
@@ -35,15 +35,20 @@ _NEEDS = (
     needs=_NEEDS,
 )
 def ipv4_mapped(cluster: Cluster, end: End) -> Evidence | None:
-    """Without it jaccl fails: `No IPv4-mapped GID`, or RTR errno 22 or 96 with an older MLX."""
+    """Without it jaccl fails: `No IPv4-mapped GID`, or RTR errno 22 or 96 with an older MLX.
+
+    The entry of an address that the interface no longer has leads nowhere: RTR errno 60.
+    """
     rdma_link(cluster, end.link)
     verbs = need(end.port.verbs)
     if verbs is None:
         raise SkipCheck("no RDMA device")
-    if verbs.mapped:
+    need(end.port.net)
+    if end.port.own_gids:
         return None
     seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.gids) or "no GID"
-    return Evidence("ibv_devinfo", seen, "::ffff:a.b.c.d")
+    held = [text.partition("/")[0] for text in end.port.ipv4] or ["a.b.c.d"]
+    return Evidence("ibv_devinfo", seen, " or ".join(f"::ffff:{address}" for address in held))
 
 
 @check(
@@ -61,11 +66,12 @@ def index_1(cluster: Cluster, end: End) -> Evidence | None:
     """Jaccl always passes index 1; anywhere else, connecting fails with RTR errno 22 or 96."""
     rdma_link(cluster, end.link)
     verbs = need(end.port.verbs)
-    if verbs is None or not verbs.mapped:
-        raise SkipCheck("no IPv4-mapped GID")
-    if any(gid.index == JACCL_GID_INDEX for gid in verbs.mapped):
+    own = end.port.own_gids
+    if verbs is None or not own:
+        raise SkipCheck("no IPv4-mapped GID of the port's address")
+    if any(gid.index == JACCL_GID_INDEX for gid in own):
         return None
-    seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.mapped)
+    seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in own)
     fix = Fix(index_1.fix.kind, index_1.fix.text, address.toggle_command(cluster, end))
     return Evidence("ibv_devinfo", seen, "GID[1]", fix)
 
