@@ -15,6 +15,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click import Group
+from typer.main import get_command
 
 from mlxdiag import __version__, cli
 from mlxdiag.cli import hostfile
@@ -121,6 +123,22 @@ def test_every_command_has_help_that_is_tested() -> None:
     assert names == {"ports", "demo", "probe", "preflight", "recommend", "schema"}
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}
+
+
+def test_every_option_is_in_the_contract() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "contract.md").read_text(encoding="utf-8")
+    parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
+    shared = parts["Options of `ports`"]
+    root = get_command(cli.app)
+    assert isinstance(root, Group)
+    for name, command in root.commands.items():
+        own = command.commands.values() if isinstance(command, Group) else [command]
+        said = shared + parts.get(f"Options of `{name}`", "")
+        known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", said))
+        for params in (each.params for each in own):
+            words = {o for param in params for o in (*param.opts, *param.secondary_opts)}
+            missing = {w for w in words if w.startswith("-")} - known - {"--help", "-h", "--check"}
+            assert missing == set(), name
 
 
 def test_the_formats_are_those_of_render() -> None:
