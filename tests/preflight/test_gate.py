@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import plistlib
 import re
 import signal
 import socket
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click import Group
+from typer.main import get_command
 
-from mlxdiag import hostfile
+from mlxdiag import cli, hostfile
 from tests.probe.world import NO_RANKS, World
 from tests.test_cli import environment, run
 
@@ -186,6 +189,22 @@ def test_the_lines_of_the_page_run(here: Path) -> None:
         assert ran.returncode == code, (line, ran.stdout, ran.stderr)
     assert (here / "preflight.xml").read_text().startswith("<?xml")
     assert (here / "preflight.txt").read_text().startswith("UNKNOWN")
+
+
+def test_the_launchd_job_is_a_property_list_whose_words_are_taken() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (keys,) = re.findall(r"```xml\n(.*?)```", page, re.DOTALL)
+    job = plistlib.loads(f'<plist version="1.0"><dict>{keys}</dict></plist>'.encode())
+    assert job["KeepAlive"] == {"SuccessfulExit": False}
+    assert job["ThrottleInterval"] >= 600
+    program, name, *words = job["ProgramArguments"]
+    assert program.startswith("/")
+    root = get_command(cli.app)
+    assert isinstance(root, Group)
+    with root.commands[name].make_context(name, words) as context:
+        told = {key: value for key, value in context.params.items() if value}
+    assert str(told["inventory"]) == "/opt/mlx/inventory.yaml"
+    assert (told["wait"], told["command"]) == ("10m", ["/opt/mlx/start-server.sh"])
 
 
 @live
