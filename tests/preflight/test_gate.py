@@ -204,7 +204,7 @@ def test_the_launchd_job_is_a_property_list_whose_words_are_taken() -> None:
     with root.commands[name].make_context(name, words) as context:
         told = {key: value for key, value in context.params.items() if value}
     assert str(told["inventory"]) == "/opt/mlx/inventory.yaml"
-    assert (told["wait"], told["command"]) == ("10m", ["/opt/mlx/start-server.sh"])
+    assert (told["wait"], [*told["command"]]) == ("10m", ["/opt/mlx/start-server.sh"])
 
 
 @live
