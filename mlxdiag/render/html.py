@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mlxdiag.finding import Fix, FixKind, Severity
 from mlxdiag.render.cells import LEGEND, Mark, cell
@@ -92,8 +93,7 @@ def render(report: Report, style: Style) -> str:
     """Fill the page."""
     folded = tuple(_shown(report))
     maps = tuple(_maps(report))
-    page = _environment().get_template("page.html")
-    text = page.render(
+    text = _page().render(
         report=report,
         drawing=draw(report),
         maps=maps,
@@ -116,8 +116,10 @@ def render(report: Report, style: Style) -> str:
     return text if style.unicode else text.encode("ascii", "xmlcharrefreplace").decode()
 
 
-def _environment() -> Environment:
-    return Environment(
+@cache
+def _page() -> Template:
+    """Compile the template, once: that takes longer than to fill it."""
+    environment = Environment(
         loader=PackageLoader("mlxdiag", "render"),
         autoescape=True,
         finalize=_harmless,
@@ -126,6 +128,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    return environment.get_template("page.html")
 
 
 def _harmless(value: object) -> object:
