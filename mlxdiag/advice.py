@@ -101,7 +101,7 @@ def _runnable(
     """Find the largest part of the cluster for each RDMA backend that not all of it can run."""
     usable = {c.backend: c.usable for c in choices}
     hosts = cluster.topology.hosts
-    if usable["jaccl"] or not states:
+    if not states or usable["jaccl"]:
         return ()
     from mlxdiag.subset import largest_clique, longest_cycle  # noqa: PLC0415
 

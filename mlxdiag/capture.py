@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     MISSING = "missing"
     TRUNCATED = "truncated"
     NOT_STARTED = "not_started"
+    LEFT_OUT = "left_out"
 
     SSH_CONFIG = "ssh_config"
     UNRESOLVED = "unresolved"
@@ -55,8 +56,9 @@ class Capture:
     """What one command of one host said.
 
     `started_s` counts from the start of the run; `detail` is one line for people, empty when the
-    outcome says it all. For `ACCESS` the argv is the way taken (`ssh`, destination) and `EXITED`
-    with status 0 means that the host answered.
+    outcome says it all. For `ACCESS` the argv is the way taken (`ssh`, destination), `EXITED`
+    with status 0 means that the host answered, and stdout is the address that was connected to,
+    empty where it is not known.
     """
 
     command: str
@@ -76,6 +78,7 @@ class Capture:
         said = self.detail or self.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
         how = {
             Outcome.EXITED: f"exit status {self.exit_status}",
+            Outcome.LEFT_OUT: "left out at --level quick: it may take over a second",
             Outcome.SIGNALLED: f"ended by signal {self.signal}",
             Outcome.TIMEOUT: f"did not return within {self.seconds:.0f} s",
         }.get(self.outcome, self.outcome.value.replace("_", " "))

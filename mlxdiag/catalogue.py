@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from mlxdiag.checks import CHECKS, gate, hostfile, probes
+from mlxdiag.checks import gate, hostfile, probes, server, whole
+from mlxdiag.explained.words import markdown, said
 from mlxdiag.finding import Check
 from mlxdiag.recommend import EXPECTED, USABLE
 
 ALL: tuple[Check[Any], ...] = (
-    *CHECKS,
+    *whole.CHECKS,
     EXPECTED,
     USABLE,
     *hostfile.CHECKS,
     *probes.CHECKS,
     *gate.CHECKS,
+    *server.CHECKS,
 )
 
 HEAD = """# Checks
@@ -28,7 +31,12 @@ Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
 Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
 `mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
-`mlxdiag preflight`, all others by `mlxdiag ports`; but backend-usable by `mlxdiag recommend` alone.
+`mlxdiag preflight`, those of *Server* by `mlxdiag server`, backend-usable by `mlxdiag recommend`,
+all others by `mlxdiag check`, and most of those by `mlxdiag ports` too.
+
+Confidence says how well it is known that this is a fault and that the fix helps: *confirmed* by
+maintainers, by Apple or in MLX's source, *several reports*, *single report*, or *inferred*:
+reasoned and never observed. `mlxdiag explain ID` shows an entry in the terminal.
 """
 
 
@@ -45,15 +53,32 @@ def page() -> str:
 
 
 def _entry(check: Check[Any]) -> str:
-    needs = ", ".join(f"`{need}`" for need in check.needs)
-    rows = [
-        f"### {check.id}\n",
-        f"Healthy: {check.title}. Asked per {check.per}; {check.severity.value}.\n",
-        f"{' '.join(check.why.split())}\n",
-        f"Fix ({check.fix.kind.value}): {check.fix.text}."
-        + (f" `{check.fix.command}`" if check.fix.command else "")
-        + "\n",
-    ]
-    if needs:
-        rows.append(f"Follows from: {needs}.\n")
-    return "\n".join(rows)
+    return "".join(f"{part}\n\n" for part in (f"### {check.id}", *markdown(check)))[:-1]
+
+
+def lines() -> str:
+    """List all checks for a person, area by area."""
+    width = max(len(check.id) for check in ALL)
+    return "".join(
+        f"{check.id:<{width}}  {check.severity.value:<7}  {check.title}\n" for check in ALL
+    )
+
+
+def listing() -> str:
+    """List all checks for a program: `checks` as in a report, without what is of one run."""
+    return json.dumps({"checks": [_listed(check) for check in ALL]}, indent=2) + "\n"
+
+
+def _listed(check: Check[Any]) -> dict[str, object]:
+    fix = check.fix
+    return {
+        "id": check.id,
+        "area": check.area,
+        "title": check.title,
+        "per": check.per,
+        "severity": check.severity.value,
+        "confidence": check.confidence.value,
+        "fix": {"kind": fix.kind.value, "text": fix.text, "command": fix.command},
+        "docs": check.docs,
+        **said(check.id),
+    }

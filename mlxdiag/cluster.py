@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mlxdiag import topology as topologies
 from mlxdiag.capture import Captures
@@ -12,6 +13,9 @@ from mlxdiag.inventory import Host, Inventory
 from mlxdiag.ports import thunderbolt5
 from mlxdiag.readings import HostFacts, read
 from mlxdiag.topology import Topology
+
+if TYPE_CHECKING:
+    from mlxdiag.survey import HostSurvey
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,16 @@ class Cluster:
     def of(self, host: str) -> HostFacts:
         """Return the facts of one host by name."""
         return self._by_name[host]
+
+    @cached_property
+    def _surveys(self) -> Mapping[str, HostSurvey]:
+        from mlxdiag.survey import read as surveyed  # noqa: PLC0415  # `ports` does without
+
+        return {facts.host.name: surveyed(facts) for facts in self.facts}
+
+    def survey(self, host: str) -> HostSurvey:
+        """Return what one host said to the further commands, which only `mlxdiag check` asks."""
+        return self._surveys[host]
 
     def thunderbolt5(self, host: str) -> bool | None:
         """Whether a host has Thunderbolt 5, without which it has no RDMA; None if not known."""

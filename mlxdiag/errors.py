@@ -5,6 +5,7 @@ MlxdiagError
  |- RecordingError   a recording cannot be read or written (exit 2)
  |- ParseError       a command printed something its parser does not recognise
  `- MissingFact      a check asked for a fact that was never obtained: the finding is unknown
+     `- LeftOut      one that nobody wanted this time: the check is skipped
 
 Trouble with a host is never an exception past `transport/`: it is the capture's outcome.
 """
@@ -37,3 +38,7 @@ class MissingFact(MlxdiagError):
         self.source = source
         self.reason = reason
         self.host = host
+
+
+class LeftOut(MissingFact):
+    """A fact that was not asked for on purpose; the check that rests on it is skipped."""

@@ -32,6 +32,19 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class Confidence(StrEnum):
+    """How well it is known that what a check looks for is a fault, and that the fix helps.
+
+    CONFIRMED: by maintainers, by Apple, in MLX's source, or it follows from what the inventory
+    expects. SEVERAL: independent reports. SINGLE: one report. INFERRED: reasoned, never observed.
+    """
+
+    CONFIRMED = "confirmed"
+    SEVERAL = "several reports"
+    SINGLE = "single report"
+    INFERRED = "inferred"
+
+
 class FixKind(StrEnum):
     """What the user has to do, cheapest first."""
 
@@ -175,6 +188,7 @@ class Check(Generic[S]):
     fix: Fix
     needs: tuple[str, ...]
     ask: Callable[[Any, S], Evidence | None]
+    confidence: Confidence = Confidence.CONFIRMED
 
     @property
     def area(self) -> str:
@@ -200,11 +214,12 @@ def check(
     fix: Fix,
     severity: Severity = Severity.ERROR,
     needs: tuple[str, ...] = (),
+    confidence: Confidence = Confidence.CONFIRMED,
 ) -> Callable[[Callable[[Any, S], Evidence | None]], Check[S]]:
     """Turn a function (cluster, subject) -> Evidence or None into a Check."""
 
     def made(ask: Callable[[Any, S], Evidence | None]) -> Check[S]:
-        return Check(id, title, severity, per, fix, needs, ask)
+        return Check(id, title, severity, per, fix, needs, ask, confidence)
 
     return made
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 import yaml
 
 from mlxdiag import hostfile, hostlist
-from mlxdiag.hostfile import Backend, Place, quoted, step, suggestion
+from mlxdiag.hostfile import Backend, Place, quoted, suggestion
+from mlxdiag.yamltree import Said, Tree, compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,9 +33,6 @@ UNNAMED = "cluster"
 
 MAX_BYTES = 1 << 20
 """Size past which a file is taken for something else than an inventory."""
-
-MAX_DEPTH = 16
-"""Nesting past which a text is refused; the deepest inventory has five levels."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,32 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class Server:
+    """The user's server: how its processes are known, where it answers, what it should reach.
+
+    `pattern` is a regular expression for the command line of its ranks; `port` is the first one the
+    ranks meet at. `key_env` names the variable of the environment that holds the key; the key
+    itself has no place here. `tokens_per_s` is the least and `first_token_s` the most that will do.
+    """
+
+    pattern: str | None = None
+    url: str | None = None
+    model: str | None = None
+    key_env: str | None = None
+    port: int | None = None
+    tokens_per_s: float | None = None
+    first_token_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A check that the user knows of and does not want to hear from, and why."""
+
+    id: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Inventory:
     """The hosts in rank order; `source` is the file or option they were read from."""
 
@@ -81,6 +105,8 @@ class Inventory:
     hosts: tuple[Host, ...]
     expect: Expect = Expect()
     source: str = ""
+    server: Server = Server()
+    silence: tuple[Silence, ...] = ()
 
     def host(self, name: str) -> Host:
         """Give the host of that name, or raise InventoryError."""
@@ -113,18 +139,23 @@ def read(path: Path) -> str:
         raise Place(str(path), line).refuse(f"not UTF-8 text (byte {byte})") from error
 
 
-def loads(text: str, source: str) -> Inventory:
-    """Read the text of an inventory.yaml; `source` names it in errors."""
-    top = _Yaml(_compose(text, source), source).fields(("cluster", "defaults", "hosts", "expect"))
+def loads(text: str, source: str, *, bare: bool = False) -> Inventory:
+    """Read the text of an inventory.yaml; `source` names it in errors. `bare` takes no hosts, too.
+
+    Raise InventoryError where it cannot be used.
+    """
+    top = Tree(compose(text, source), source).fields(_TOP)
     if "hosts" not in top:
         raise Place(source, 1, "hosts").refuse("missing")
     defaults = _told(top["defaults"].fields(_DEFAULTS)) if "defaults" in top else {}
-    hosts = _distinct(_rows(top["hosts"], defaults))
+    hosts = _distinct(_rows(top["hosts"], defaults, bare=bare))
     return Inventory(
         cluster=_cluster_name(top.get("cluster")),
         hosts=hosts,
         expect=_expect(top["expect"], hosts) if "expect" in top else Expect(),
         source=source,
+        server=_server(top["server"]) if "server" in top else Server(),
+        silence=_silence(top["silence"]) if "silence" in top else (),
     )
 
 
@@ -141,6 +172,14 @@ def from_hostfile(told: hostfile.Hostfile, source: str) -> Inventory:
     return Inventory(UNNAMED, _distinct(hosts), Expect(backend=told.backend), source)
 
 
+def server_url(text: str, source: str) -> str:
+    """Hold the address of a server to what an inventory would take; raise InventoryError."""
+    place = Place(source)
+    if "@" in text or "?" in text:  # either may hold a key: it is not repeated
+        raise place.refuse("an address with a user or a question in it; name the host and the port")
+    return _url(Said(text, place))
+
+
 def dump(inventory: Inventory) -> str:
     """Write an inventory as YAML with every default spelt out; `loads` gives it back equal."""
     document: dict[str, object] = {
@@ -149,6 +188,10 @@ def dump(inventory: Inventory) -> str:
     }
     if expect := _expect_fields(inventory.expect):
         document["expect"] = expect
+    if server := _without_unsaid(vars(inventory.server)):
+        document["server"] = server
+    if inventory.silence:
+        document["silence"] = [vars(silence) for silence in inventory.silence]
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
@@ -161,148 +204,16 @@ def _expect_fields(expect: Expect) -> dict[str, object]:
     return fields
 
 
-# The YAML node tree: every value knows its line and its key path.
-
-
-@dataclass(frozen=True)
-class _Said:
-    """A text the user wrote and where; the way every source gives its values to the rules."""
-
-    text: str
-    place: Place
-
-
-@dataclass(frozen=True)
-class _Yaml:
-    """One node of the YAML tree that knows where it stands."""
-
-    node: yaml.Node
-    source: str
-    key: str = ""
-
-    @property
-    def place(self) -> Place:
-        return Place(self.source, self.node.start_mark.line + 1, self.key)
-
-    @property
-    def is_null(self) -> bool:
-        return self.node.tag == "tag:yaml.org,2002:null"
-
-    def under(self, part: str, node: yaml.Node) -> _Yaml:
-        return _Yaml(node, self.source, f"{self.key}{part}" if self.key else part.lstrip("."))
-
-    def items(self, wanted: str = "a mapping") -> list[tuple[_Said, _Yaml]]:
-        """Give the keys and values of a mapping; a key may stand in it only once."""
-        if self.is_null:
-            return []
-        if not isinstance(self.node, yaml.MappingNode):
-            raise self.place.refuse(f"wants {wanted}, not {self.kind()}")
-        lines: dict[str, int] = {}
-        items = []
-        for key_node, value_node in self.node.value:
-            key = self.under("", key_node).said("a key")
-            place = self.under(f".{step(key.text)}", key_node).place
-            if key.text in lines:
-                raise place.refuse(f"key given twice, first in line {lines[key.text]}")
-            lines[key.text] = place.line or 0
-            value = self.under(f".{step(key.text)}", value_node)
-            items.append((_Said(key.text, place), value))
-        return items
-
-    def fields(self, known: Sequence[str], shown: Sequence[str] = ()) -> dict[str, _Yaml]:
-        """Give the values of a mapping whose keys are fixed; a null counts as not said.
-
-        Where none is near to an unknown key, `shown` or else all that are known are listed.
-        """
-        items = self.items()
-        for key, _ in items:
-            if key.text not in known:
-                close = suggestion(key.text, known) or f" (known here: {', '.join(shown or known)})"
-                raise key.place.refuse(f"unknown key{close}")
-        return {key.text: value for key, value in items}
-
-    def rows(self, wanted: str) -> list[_Yaml]:
-        if not isinstance(self.node, yaml.SequenceNode):
-            raise self.place.refuse(f"wants {wanted}, not {self.kind()}")
-        return [self.under(f"[{index}]", node) for index, node in enumerate(self.node.value)]
-
-    def said(self, wanted: str = "one value") -> _Said:
-        """Give a scalar as the text that was written, whatever YAML would make of it."""
-        if not isinstance(self.node, yaml.ScalarNode):
-            raise self.place.refuse(f"wants {wanted}, not {self.kind()}")
-        if self.node.tag not in _TEXT_TAGS:
-            hint = '; write it in quotes ("...") if it is meant as text'
-            raise self.place.refuse(f"wants {wanted}, not {self.kind()}{hint}")
-        return _Said(self.node.value, self.place)
-
-    def kind(self) -> str:
-        """Say what YAML takes the value for."""
-        if isinstance(self.node, yaml.MappingNode):
-            return "a mapping"
-        if isinstance(self.node, yaml.SequenceNode):
-            return "a list"
-        tag = self.node.tag.rpartition(":")[2]
-        return f"{_KINDS.get(tag, f'a value tagged {quoted(tag)}')} ({quoted(self.node.value)})"
-
-
-_KINDS = {
-    "bool": "a boolean",
-    "null": "null",
-    "str": "text",
-    "int": "a number",
-    "float": "a number",
-    "timestamp": "a date",
-}
-_TEXT_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _compose(text: str, source: str) -> yaml.Node:
-    """Parse into nodes, without making Python objects of them."""
-    if bad := _UNPRINTABLE.search(text):
-        line = text.count("\n", 0, bad.start()) + 1
-        raise Place(source, line).refuse(f"character U+{ord(bad.group()):04X} is not text")
-    try:
-        _refuse_bombs(text, source)
-        root = yaml.compose(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, source) from error
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        raise Place(source).refuse(f"not usable as YAML: {error}") from error
-    if root is None:
-        raise Place(source, 1).refuse("the file is empty")
-    return root
-
-
-def _refuse_bombs(text: str, source: str) -> None:
-    """Refuse what is small as text and huge or slow as a tree: `*name`, and very deep nesting."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        place = Place(source, event.start_mark.line + 1 if event.start_mark else None)
-        if isinstance(event, yaml.AliasEvent):
-            raise place.refuse("YAML aliases (*name) are not supported; use defaults")
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise place.refuse(f"nested more than {MAX_DEPTH} levels deep: not an inventory")
-
-
-def _not_yaml(error: yaml.MarkedYAMLError, source: str) -> InventoryError:
-    mark = error.problem_mark or error.context_mark
-    what = f"not YAML: {error.problem or error.context}"
-    if mark is None:
-        return Place(source).refuse(what)
-    return Place(source, mark.line + 1).refuse(f"column {mark.column + 1}: {what}")
-
-
 # From what was written to Host and Expect.
 
+_TOP = ("cluster", "defaults", "hosts", "expect", "server", "silence")
 _HOST = ("name", "address", "user", "port", "identity_file", "python", "ip", "connection")
 _DEFAULTS = ("user", "port", "identity_file", "python", "connection")
 _EXPECT = ("backend", "macos", "mlx", "topology", "thresholds", "baseline")
+_SERVER = ("pattern", "url", "model", "key_env", "port", "tokens_per_s", "first_token_s")
+_SILENCE = ("id", "why")
 
-_Told = dict[str, _Said | None]
+_Told = dict[str, Said | None]
 """Fields by name. None is a null: not said, and a default does not apply either."""
 
 
@@ -310,21 +221,21 @@ _Told = dict[str, _Said | None]
 class _Listed:
     """A host as it was listed: its name, and the other fields that were said of it."""
 
-    name: _Said
+    name: Said
     told: _Told
 
     @property
-    def address(self) -> _Said:
+    def address(self) -> Said:
         return self.told.get("address") or self.name
 
 
-def _told(fields: Mapping[str, _Yaml]) -> _Told:
+def _told(fields: Mapping[str, Tree]) -> _Told:
     return {key: None if value.is_null else value.said() for key, value in fields.items()}
 
 
-def _rows(hosts: _Yaml, defaults: _Told) -> list[_Listed]:
+def _rows(hosts: Tree, defaults: _Told, *, bare: bool) -> list[_Listed]:
     """Read the hosts from a list or from a mapping of names."""
-    if isinstance(hosts.node, yaml.MappingNode):
+    if hosts.is_mapping:
         listed = [
             _Listed(name, defaults | _told(value.fields(_HOST[1:])))
             for name, value in hosts.items()
@@ -334,13 +245,13 @@ def _rows(hosts: _Yaml, defaults: _Told) -> list[_Listed]:
     else:
         rows = hosts.rows("a list or a mapping of hosts")
         listed = [_row(row, defaults) for row in rows]
-    if not listed:
+    if not listed and not bare:
         raise hosts.place.refuse("no hosts")
     return listed
 
 
-def _row(row: _Yaml, defaults: _Told) -> _Listed:
-    if isinstance(row.node, yaml.ScalarNode):
+def _row(row: Tree, defaults: _Told) -> _Listed:
+    if row.is_scalar:
         return _Listed(row.said("a host name"), defaults)
     told = _told(row.fields(_HOST))
     name = told.pop("name", None)
@@ -355,12 +266,12 @@ def _destination(text: str, place: Place, ips: Sequence[str] = ()) -> _Listed:
     The first of `ips` is MLX's coordinator address, and is kept when it is an IPv4.
     """
     user, at, name = text.rpartition("@")
-    told: _Told = {"user": _Said(user, place)} if at else {}
+    told: _Told = {"user": Said(user, place)} if at else {}
     if text == "127.0.0.1":
-        told["connection"] = _Said("local", place)
+        told["connection"] = Said("local", place)
     if ips and _is_ipv4(ips[0]):
-        told["ip"] = _Said(ips[0], place)
-    return _Listed(_Said(name, place), told)
+        told["ip"] = Said(ips[0], place)
+    return _Listed(Said(name, place), told)
 
 
 def _distinct(listed: Iterable[_Listed]) -> tuple[Host, ...]:
@@ -402,7 +313,7 @@ def _host(row: _Listed) -> Host:
     )
 
 
-def _expect(said: _Yaml, hosts: tuple[Host, ...]) -> Expect:
+def _expect(said: Tree, hosts: tuple[Host, ...]) -> Expect:
     fields = said.fields(_EXPECT)
     tables = {key: fields.pop(key) for key in ("topology", "thresholds") if key in fields}
     told = _told(fields)
@@ -418,14 +329,42 @@ def _expect(said: _Yaml, hosts: tuple[Host, ...]) -> Expect:
     )
 
 
+def _server(said: Tree) -> Server:
+    told = _told(said.fields(_SERVER))
+    return Server(
+        pattern=_maybe(_pattern, told.get("pattern")),
+        url=_maybe(_url, told.get("url")),
+        model=_maybe(_line, told.get("model")),
+        key_env=_maybe(_variable, told.get("key_env")),
+        port=_maybe(_port, told.get("port")),
+        tokens_per_s=_maybe(_positive, told.get("tokens_per_s")),
+        first_token_s=_maybe(_positive, told.get("first_token_s")),
+    )
+
+
+def _silence(said: Tree) -> tuple[Silence, ...]:
+    if said.is_null:
+        return ()
+    return tuple(_silenced(row) for row in said.rows("a list of checks, each with id and why"))
+
+
+def _silenced(row: Tree) -> Silence:
+    told = _told(row.fields(_SILENCE))
+    said = {key: value for key, value in told.items() if value is not None}
+    for key in _SILENCE:
+        if key not in said:
+            raise row.under(f".{key}", row.node).place.refuse("missing")
+    return Silence(_slug(said["id"]), _line(said["why"]))
+
+
 def _topology(
-    said: _Yaml | None, hosts: tuple[Host, ...]
+    said: Tree | None, hosts: tuple[Host, ...]
 ) -> tuple[Topology | None, tuple[tuple[str, str], ...]]:
     """Read `mesh`, `ring` or a list of pairs of host names, one pair per cable."""
     if said is None or said.is_null:
         return None, ()
     wanted = "mesh, ring or a list of pairs of hosts"
-    if isinstance(said.node, yaml.ScalarNode):
+    if said.is_scalar:
         return _choice(said.said(wanted), _TOPOLOGIES), ()
     links = tuple(_link(row, hosts) for row in said.rows(wanted))
     if not links:
@@ -433,7 +372,7 @@ def _topology(
     return None, links
 
 
-def _link(row: _Yaml, hosts: tuple[Host, ...]) -> tuple[str, str]:
+def _link(row: Tree, hosts: tuple[Host, ...]) -> tuple[str, str]:
     ends = [end.said("a host name") for end in row.rows("a pair of hosts")]
     names = [_known(end.place, end.text, hosts).name for end in ends]
     if len(names) != 2 or names[0] == names[1]:
@@ -449,7 +388,7 @@ def _known(place: Place, name: str, hosts: Sequence[Host]) -> Host:
     raise place.refuse(f"no host {quoted(name)} in this inventory{close}")
 
 
-def _thresholds(said: _Yaml | None) -> dict[str, float]:
+def _thresholds(said: Tree | None) -> dict[str, float]:
     told = said.fields(NAMES, NAMES[: len(UNITS)]) if said else {}
     return {name: _positive(value.said("a number")) for name, value in told.items()}
 
@@ -460,7 +399,9 @@ _T = TypeVar("_T")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:~/|/)[\w./+@%,:-]+")
-_RESERVED = frozenset({"probes", "recording.json", "inventory.yaml", "preflight.json"})
+_RESERVED = frozenset(
+    {"probes", "recording.json", "inventory.yaml", "preflight.json", "server.json"}
+)
 """What a recording keeps beside the folders of its hosts."""
 
 _BACKENDS: dict[str, Backend] = {name: name for name in get_args(Backend)}
@@ -468,11 +409,11 @@ _TOPOLOGIES: dict[str, Topology] = {name: name for name in get_args(Topology)}
 _CONNECTIONS: dict[str, Connection] = {name: name for name in get_args(Connection)}
 
 
-def _maybe(rule: Callable[[_Said], _T], said: _Said | None) -> _T | None:
+def _maybe(rule: Callable[[Said], _T], said: Said | None) -> _T | None:
     return None if said is None else rule(said)
 
 
-def _choice(said: _Said, choices: Mapping[str, _T]) -> _T:
+def _choice(said: Said, choices: Mapping[str, _T]) -> _T:
     if said.text not in choices:
         close = suggestion(said.text, choices)
         what = f"{quoted(said.text)} is not one of {', '.join(choices)}{close}"
@@ -480,21 +421,21 @@ def _choice(said: _Said, choices: Mapping[str, _T]) -> _T:
     return choices[said.text]
 
 
-def _backend(said: _Said) -> Backend:
+def _backend(said: Said) -> Backend:
     return _choice(said, _BACKENDS)
 
 
-def _connection(said: _Said) -> Connection:
+def _connection(said: Said) -> Connection:
     return _choice(said, _CONNECTIONS)
 
 
-def _matching(said: _Said, pattern: re.Pattern[str], wanted: str) -> str:
+def _matching(said: Said, pattern: re.Pattern[str], wanted: str) -> str:
     if not pattern.fullmatch(said.text):
         raise said.place.refuse(f"{quoted(said.text)} is not {wanted}")
     return said.text
 
 
-def _cluster_name(value: _Yaml | None) -> str:
+def _cluster_name(value: Tree | None) -> str:
     if value is None or value.is_null:
         return UNNAMED
     said = value.said()
@@ -504,7 +445,7 @@ def _cluster_name(value: _Yaml | None) -> str:
     return text
 
 
-def _name(said: _Said) -> str:
+def _name(said: Said) -> str:
     """Hold a name to what is also a folder name in a recording, on a Mac's file system."""
     if "@" in said.text:
         raise said.place.refuse(f"{quoted(said.text)} is not a host name; give the user as user:")
@@ -516,7 +457,7 @@ def _name(said: _Said) -> str:
     return _matching(said, _WORD, wanted)
 
 
-def _address(said: _Said) -> str:
+def _address(said: Said) -> str:
     if _is_ipv6(said.text):
         return said.text
     if "@" in said.text:
@@ -526,11 +467,11 @@ def _address(said: _Said) -> str:
     return _matching(said, _WORD, "an address (a host name, an ssh alias, IPv4 or IPv6)")
 
 
-def _user(said: _Said) -> str:
+def _user(said: Said) -> str:
     return _matching(said, _WORD, "a user name (letters, digits, . _ -, not starting with - or .)")
 
 
-def _port(said: _Said) -> int:
+def _port(said: Said) -> int:
     wanted = "a port, 1 to 65535"
     port = int(_matching(said, re.compile(r"[1-9][0-9]{0,4}"), wanted))
     if port > 65535:
@@ -538,17 +479,17 @@ def _port(said: _Said) -> int:
     return port
 
 
-def _file(said: _Said) -> str:
+def _file(said: Said) -> str:
     return _matching(
         said, _PATH, "an absolute path or ~/... without spaces or characters special to a shell"
     )
 
 
-def _interpreter(said: _Said) -> str:
+def _interpreter(said: Said) -> str:
     return said.text if _WORD.fullmatch(said.text) else _file(said)
 
 
-def _ip(said: _Said) -> str:
+def _ip(said: Said) -> str:
     if _is_ipv6(said.text):
         raise said.place.refuse(f"{quoted(said.text)} is IPv6, and MLX connects over IPv4 only")
     if not _is_ipv4(said.text):
@@ -556,17 +497,49 @@ def _ip(said: _Said) -> str:
     return said.text
 
 
-def _report(said: _Said) -> str:
+def _report(said: Said) -> str:
     if not said.text or not said.text.isprintable():
         raise said.place.refuse("wants the path of a JSON report")
     return said.text
 
 
-def _version(said: _Said) -> str:
+def _pattern(said: Said) -> str:
+    """Hold a pattern to a regular expression that is not met by every process."""
+    try:
+        compiled = re.compile(said.text)
+    except re.error as error:
+        raise said.place.refuse(
+            f"{quoted(said.text)} is not a regular expression: {error}"
+        ) from error
+    if compiled.search("") or compiled.fullmatch("python") or compiled.fullmatch("python3"):
+        raise said.place.refuse(f"{quoted(said.text)} is met by any process, or by any python")
+    return said.text
+
+
+def _url(said: Said) -> str:
+    wanted = "an address like http://macstudio1.local:8080, without a user and without a key"
+    return _matching(said, re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(?:/[\w./~%-]*)?"), wanted)
+
+
+def _variable(said: Said) -> str:
+    return _matching(said, re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "the name of a variable")
+
+
+def _slug(said: Said) -> str:
+    return _matching(said, re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+"), "the id of a check")
+
+
+def _line(said: Said) -> str:
+    if not said.text.strip() or not said.text.isprintable():
+        raise said.place.refuse("wants a line of text")
+    return said.text
+
+
+def _version(said: Said) -> str:
     return _matching(said, re.compile(r"[0-9][0-9A-Za-z.+-]{0,40}"), "a version like 26.3")
 
 
-def _positive(said: _Said) -> float:
+def _positive(said: Said) -> float:
     number = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
     value = float(_matching(said, number, "a positive number"))
     if not 0 < value < float("inf"):

@@ -163,7 +163,8 @@ class Measured:
 
     `duels` are by pair of backends that both have numbers at a common size, `missing` says of the
     others why they have none. Of this run: `ran` are backends whose every launch passed, with the
-    rank order; `failed` those of which one did not, with who is to blame.
+    rank order; `failed` those of which one did not, with who is to blame; `refused` why one was not
+    launched.
     """
 
     launches: int
@@ -172,6 +173,7 @@ class Measured:
     failed: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def duel(self, one: str, other: str) -> Duel | None:
         """Find the comparison of two backends."""
@@ -220,7 +222,7 @@ def compare(
         if not any(backend in duel.backends for duel in duels)
     ]
     notes = (f"launches over other hosts are left out: {left_out}",) if left_out else ()
-    return Measured(len(chosen), tuple(duels), ran, failed, tuple(missing), notes)
+    return Measured(len(chosen), tuple(duels), ran, failed, tuple(missing), notes, refused)
 
 
 def _newest(launches: Sequence[Launch], backend: str) -> list[Launch]:

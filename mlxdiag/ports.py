@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mlxdiag.facts.ibv_devinfo import Gid, VerbsDevice, VerbsPort
+from mlxdiag.facts.ibv_devinfo import VerbsDevice, VerbsPort
 from mlxdiag.facts.ifconfig import Interface
 from mlxdiag.facts.system_profiler_thunderbolt import Bus, Item, Receptacle
 from mlxdiag.readings import Gap, HostFacts
@@ -92,13 +92,6 @@ class Port:
         """Index of the first IPv4-mapped GID, or None."""
         mapped = self.verbs.mapped if isinstance(self.verbs, VerbsPort) else ()
         return mapped[0].index if mapped else None
-
-    @property
-    def own_gids(self) -> tuple[Gid, ...]:
-        """IPv4-mapped GIDs of addresses that the interface has now; others are left over."""
-        held = {text.partition("/")[0] for text in self.ipv4}
-        mapped = self.verbs.mapped if isinstance(self.verbs, VerbsPort) else ()
-        return tuple(gid for gid in mapped if gid.ipv4 in held)
 
     @property
     def macs(self) -> tuple[Attachment, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
-from mlxdiag.errors import MissingFact, ParseError
+from mlxdiag.errors import LeftOut, MissingFact, ParseError
 from mlxdiag.facts import (
     ibv_devices,
     ibv_devinfo,
@@ -46,8 +46,13 @@ class Gap:
 
 
 def need(fact: T | Gap) -> T:
-    """Return the fact; raise MissingFact for a gap, which makes a check's finding unknown."""
+    """Return the fact; raise MissingFact for a gap, which makes a check's finding unknown.
+
+    A gap that was wanted raises LeftOut, which skips the check.
+    """
     if isinstance(fact, Gap):
+        if fact.outcome is Outcome.LEFT_OUT:
+            raise LeftOut(fact.source, fact.reason, fact.host)
         raise MissingFact(fact.source, fact.reason, fact.host)
     return fact
 
@@ -95,7 +100,7 @@ def read(host: Host, captures: Captures) -> HostFacts:
         parse: Callable[[bytes], T],
         parse_failure: Callable[[bytes, bytes], T] | None = None,
     ) -> T | Gap:
-        return _fact(host.name, captures, name, parse, parse_failure)
+        return fact_of(host.name, captures, name, parse, parse_failure)
 
     return HostFacts(
         host=host,
@@ -118,13 +123,14 @@ def read(host: Host, captures: Captures) -> HostFacts:
     )
 
 
-def _fact(
+def fact_of(
     host: str,
     captures: Captures,
     name: str,
     parse: Callable[[bytes], T],
-    parse_failure: Callable[[bytes, bytes], T] | None,
+    parse_failure: Callable[[bytes, bytes], T] | None = None,
 ) -> T | Gap:
+    """Parse what one command said; `parse_failure` takes stdout and stderr of a non-zero exit."""
     capture = captures.get(name) or _unanswered(name, captures.get(ACCESS))
     if capture.outcome is not Outcome.EXITED:
         return Gap(host, name, capture.outcome, capture.reason)

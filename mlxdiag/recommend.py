@@ -37,6 +37,7 @@ SILENT = frozenset({"access-reachable", "access-answers", "cabling-peers-listed"
 TOPOLOGY = "cabling-mesh"
 RING = "cabling-ring"
 MPI = "backend-mpi"
+LIBMPI = "every host's interpreter finds libmpi"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def recommend(
     choices = tuple(choice for choice in judged if choice is not None)
     best = next((c for c in choices if c.usable), None)
     better = choices[: choices.index(best)] if best else choices
-    open_ = [c.backend for c in better if c.usable is None]
+    open_ = _open(better)
     return Recommendation(
         backend=best.backend if best else None,
         confidence="low" if open_ else "high",
@@ -112,6 +113,8 @@ def by_numbers(found: Recommendation, measured: Measured) -> Recommendation:
     names = [c.backend for c in standing]
     compared = [n for n in names if any(measured.duel(n, other) for other in names)]
     found = replace(found, choices=choices, measured=measured)
+    if found.basis == "topology" and found.backend == "mpi":
+        found = replace(found, reason=_reason(choices[-1], _open(found.better)))
     why = [f"the launch of {name} failed: {text}" for name, text in measured.failed.items()]
     if len(compared) > 1 and compared[0] == names[0]:
         best = measured.best(compared) or names[0]
@@ -141,10 +144,20 @@ def _as_it_ran(choice: Choice, measured: Measured) -> Choice:
     if choice.backend in measured.failed:
         note = f"its launch failed: {measured.failed[choice.backend]}"
         return Choice(choice.backend, usable=False, note=note)
+    if choice.usable and choice.backend == "mpi":
+        return _as_mpirun_did(choice, measured)
     if choice.usable or choice.backend not in measured.ran:
         return choice
     order, note = measured.ran[choice.backend], "not known from the facts, but it ran on all hosts"
     return Choice(choice.backend, usable=True, order=order, note=note)
+
+
+def _as_mpirun_did(choice: Choice, measured: Measured) -> Choice:
+    """Say what became of the launch: the facts alone only tell that there is a library."""
+    if choice.backend in measured.ran:
+        return replace(choice, note=f"{LIBMPI}, and it ran on all hosts")
+    reason = measured.refused.get(choice.backend)
+    return replace(choice, note=f"{LIBMPI}; not launched: {reason}") if reason else choice
 
 
 def expected(cluster: Cluster, found: Recommendation, findings: Sequence[Finding]) -> Finding:
@@ -284,8 +297,7 @@ def _mpi(
         lost = tuple(f.host.name for f in cluster.facts if not f.reached)
         why = Blocker("access-reachable", lost) if lost else Blocker("access-answers", silent)
         return Choice("mpi", None, (why,))
-    note = "every host's interpreter finds libmpi; mpirun was not tried"
-    return Choice("mpi", usable=True, order=hosts, note=note)
+    return Choice("mpi", usable=True, order=hosts, note=f"{LIBMPI}; mpirun was not tried")
 
 
 Judge = Callable[[Cluster, Sequence[LinkState], Sequence[Finding]], Choice | None]
@@ -391,6 +403,10 @@ def _has_ipv4(cluster: Cluster, name: str) -> bool:
         for interface in facts.ifconfig.interfaces
         for address in interface.ipv4
     )
+
+
+def _open(choices: Sequence[Choice]) -> list[str]:
+    return [choice.backend for choice in choices if choice.usable is None]
 
 
 def _reason(best: Choice | None, open_: Sequence[str]) -> str:

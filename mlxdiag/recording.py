@@ -5,6 +5,7 @@ inventory.yaml          what was asked
 HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
 preflight.json          what a preflight was asked
+server.json             what a server was asked, and what it answered
 probes/NNN-BACKEND/     per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
 
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from mlxdiag.preflight.asked import Asked
     from mlxdiag.probe.plan import Plan, Refusal
     from mlxdiag.probe.said import GangRun
+    from mlxdiag.server.record import Look
 
 FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
 ASKED = "preflight.json"
+SERVER = "server.json"
 MAX_BYTES = 1 << 30
 """A recording larger than this is refused: 64 hosts take about 4 MB."""
 
@@ -52,6 +55,7 @@ class Recording:
     probes: tuple[tuple[Plan, GangRun], ...] = ()
     refusals: tuple[Refusal, ...] = ()
     preflight: Asked | None = None
+    server: Look | None = None
 
 
 def check_target(path: Path) -> None:
@@ -67,7 +71,7 @@ def check_target(path: Path) -> None:
 def save(recording: Recording, path: Path) -> None:
     """Write a folder, or one .tar.gz file if the path ends so; raise RecordingError."""
     check_target(path)
-    files = _files(recording)
+    files = files_of(recording)
     try:
         if path.name.endswith((".tar.gz", ".tgz")):
             path.write_bytes(_tar(files, path.name.partition(".t")[0]))
@@ -101,7 +105,8 @@ def loads(files: Files, source: str) -> Recording:
         )
     try:
         text = files["inventory.yaml"].decode()
-        asked = inventories.loads(text, f"{source}/inventory.yaml")
+        bare = SERVER in files  # a server can be looked at without naming a host
+        asked = inventories.loads(text, f"{source}/inventory.yaml", bare=bare)
     except (KeyError, UnicodeDecodeError, InventoryError) as error:
         raise RecordingError(f"{source}/inventory.yaml: missing or wrong: {error}") from error
     try:
@@ -115,12 +120,22 @@ def loads(files: Files, source: str) -> Recording:
             probes=_probes(files, source),
             refusals=_refusals(head.get("refusals", ())),
             preflight=_asked(files, source),
+            server=_looked(files, source),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
 
 
-def _files(recording: Recording) -> dict[str, bytes]:
+def pack(files: Files, path: Path) -> None:
+    """Write files of a recording, and what stands beside them, as one .tar.gz file."""
+    try:
+        path.write_bytes(_tar(files, path.name.partition(".t")[0]))
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def files_of(recording: Recording) -> dict[str, bytes]:
+    """Give the files that a recording is written as, by relative name."""
     refused = [asdict(refusal) for refusal in recording.refusals]
     files = {
         "recording.json": _json(
@@ -143,6 +158,10 @@ def _files(recording: Recording) -> dict[str, bytes]:
         from mlxdiag.preflight import asked  # noqa: PLC0415
 
         files[ASKED] = asked.dump(recording.preflight)
+    if recording.server:
+        from mlxdiag.server import record as looks  # noqa: PLC0415
+
+        files[SERVER] = looks.dump(recording.server)
     for host, captures in recording.hosts.items():
         files[f"{host}/manifest.json"] = _json({n: _entry(c) for n, c in captures.items()})
         for name, capture in captures.items():
@@ -159,6 +178,14 @@ def _asked(files: Files, source: str) -> Asked | None:
     from mlxdiag.preflight import asked  # noqa: PLC0415  # most recordings are of no preflight
 
     return asked.load(files[ASKED], f"{source}/{ASKED}")
+
+
+def _looked(files: Files, source: str) -> Look | None:
+    if SERVER not in files:
+        return None
+    from mlxdiag.server import record as looks  # noqa: PLC0415  # most recordings are of no server
+
+    return looks.load(files[SERVER], f"{source}/{SERVER}")
 
 
 def _refusals(said: Sequence[Mapping[str, Any]]) -> tuple[Refusal, ...]:

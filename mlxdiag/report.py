@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import checks, cluster
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import Finding, Severity, Status
+from mlxdiag.errors import RecordingError
+from mlxdiag.finding import Check, Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
 from mlxdiag.recording import Ended, Recording
+from mlxdiag.silence import silenced
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
+    from mlxdiag.diagnose.command import Judged
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix
+    from mlxdiag.repair.step import Plan
+    from mlxdiag.server.judge import Served
 
 Verdict = Literal["pass", "fail", "unknown"]
 ENDED_CODES: dict[Ended, int] = {"timeout": 124, "interrupted": 130, "terminated": 143}
@@ -66,6 +71,9 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    diagnosed: Judged | None = None
+    server: Served | None = None
+    plan: Plan | None = None
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[LinkState, ...]]:
@@ -88,7 +96,12 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Fail before unknown before pass; pass needs at least one check that passed."""
+        """Fail before unknown before pass; pass needs at least one check that passed.
+
+        A log that was diagnosed is never a pass: what is not in it may have failed as well.
+        """
+        if self.diagnosed is not None:
+            return "fail" if self.diagnosed.recognised else "unknown"
         grave = [f for f in self.findings if LEVELS[f.severity] >= LEVELS[self.fail_on]]
         statuses = {f.status for f in grave}
         if Status.FAIL in statuses:
@@ -174,10 +187,12 @@ def build(
 
     `launches` are measurements of other runs, for the recommendation alone.
     """
+    if command == "server":
+        return _server(recording, tool_version, wanted, fail_on)
     if command == "preflight":
         return _preflight(recording, tool_version, wanted, fail_on, early)
     seen = cluster.build(recording.inventory, recording.hosts, early)
-    findings: Sequence[Finding] = checks.run(seen)
+    findings: Sequence[Finding] = checks.run(seen, _asked(command))
     links = climb(seen.topology, findings)
     found = recommend(seen, links, findings)
     probes = _judged(recording)
@@ -199,7 +214,7 @@ def build(
         ended=recording.ended,
         cluster=seen,
         links=links,
-        findings=tuple(f for f in findings if wanted(f)),
+        findings=silenced((f for f in findings if wanted(f)), recording.inventory.silence),
         recommendation=found,
         fail_on=fail_on,
         probes=probes,
@@ -225,7 +240,7 @@ def _preflight(
     probes = _judged(recording)
     pairs = _paired(probes, ground.site.cluster.topology.hosts)
     able, findings = judge(ground, probes, asked, recording.inventory.expect, pairs)
-    shown = tuple(f for f in findings if wanted(f))
+    shown = silenced((f for f in findings if wanted(f)), recording.inventory.silence)
     grave = [level for level, weight in LEVELS.items() if weight >= LEVELS[fail_on]]
     return Report(
         command="preflight",
@@ -243,6 +258,47 @@ def _preflight(
         pairs=pairs,
         preflight=staged(able, shown, len(recording.inventory.hosts), asked, grave.__contains__),
     )
+
+
+def _server(
+    recording: Recording,
+    tool_version: str,
+    wanted: Callable[[Finding], bool],
+    fail_on: Severity,
+) -> Report:
+    """Do the same for a look at a server from outside: no host was asked, so there is none."""
+    from mlxdiag.checks import served as asked  # noqa: PLC0415
+    from mlxdiag.server.hanging import concluded  # noqa: PLC0415
+    from mlxdiag.server.judge import judge  # noqa: PLC0415
+
+    if recording.server is None:
+        raise RecordingError("this recording has no server.json: it is not one of `mlxdiag server`")
+    served = judge(recording.server, recording.ended, concluded(recording))
+    seen = cluster.build(replace(recording.inventory, hosts=()), {})
+    return Report(
+        command="server",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=(),
+        findings=silenced(
+            (f for f in asked.findings(served) if wanted(f)), recording.inventory.silence
+        ),
+        recommendation=Recommendation(None, "low", "no host was asked", (), ()),
+        fail_on=fail_on,
+        server=served,
+    )
+
+
+def _asked(command: str) -> Sequence[Check[Any]]:
+    """List the checks about facts that a command asks."""
+    if command not in ("check", "fix", "diagnose"):
+        return checks.CHECKS
+    from mlxdiag.checks import whole  # noqa: PLC0415  # other commands do without
+
+    return whole.CHECKS
 
 
 def _judged(recording: Recording) -> tuple[Probe, ...]:

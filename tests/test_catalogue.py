@@ -14,7 +14,7 @@ from mlxdiag import finding as findings
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL, page
-from mlxdiag.checks import AREAS, CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes
+from mlxdiag.checks import CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes, server, whole
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
@@ -49,7 +49,7 @@ def test_ids_are_unique_slugs_and_none_was_retired() -> None:
 
 
 def test_ids_begin_with_the_area_they_are_listed_in() -> None:
-    for area, checks in AREAS.items():
+    for area, checks in whole.AREAS.items():
         for check in checks:
             assert check.id.startswith(f"{area}-")
             assert check.area == area
@@ -219,7 +219,7 @@ def everything() -> Iterator[Finding]:
     for run in LAUNCHES:
         yield from probes.findings([judge(plan(2), run)], ())
     for speed in SPEEDS:
-        made = plan(2, "jaccl", mesh(2))
+        made = plan(2, "jaccl", mesh(2), sizes=tuple(speed))
         probe = judge(made, ran([swept(rank, speed) for rank in range(2)]))
         yield from probes.findings([probe, probe], ())
     for refusal in REFUSALS:
@@ -238,8 +238,10 @@ NEVER_UNKNOWN = frozenset(
 """A host that does not say what is on its ports has no links, so nothing is asked about them."""
 
 
-ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS)}
-"""These are seen to in tests/checks/test_hostfile.py and tests/preflight/test_judge.py."""
+FURTHER = tuple(check for area in whole.FURTHER.values() for check in area)
+ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS, *server.CHECKS, *FURTHER)}
+"""Seen to in tests/checks/test_hostfile.py, tests/preflight/test_judge.py, tests/server and
+tests/checks/test_further.py."""
 
 
 @pytest.mark.parametrize("check", [c for c in ALL if c.id not in ELSEWHERE], ids=lambda c: c.id)

@@ -104,8 +104,14 @@ def test_the_script_is_the_module() -> None:
         ("demo",),
         ("probe",),
         ("recommend",),
+        ("check",),
+        ("explain",),
+        ("fix",),
+        ("bundle",),
         ("preflight",),
+        ("diagnose",),
         ("schema",),
+        ("server",),
         ("hostfile",),
         ("hostfile", "write"),
         ("hostfile", "check"),
@@ -120,7 +126,20 @@ def test_help(command: tuple[str, ...]) -> None:
 
 def test_every_command_has_help_that_is_tested() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
-    assert names == {"ports", "demo", "probe", "preflight", "recommend", "schema"}
+    assert names == {
+        "ports",
+        "check",
+        "explain",
+        "fix",
+        "bundle",
+        "demo",
+        "diagnose",
+        "probe",
+        "preflight",
+        "recommend",
+        "schema",
+        "server",
+    }
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}
 

@@ -107,15 +107,15 @@ def stdout_is_full(folder: Path) -> None:
         with FULL.open("wb") as full:
             ran = process(folder, *words, stdout=full.fileno())
         assert ran.returncode == 2, words
-        assert ran.stderr == b"mlxdiag: stdout cannot be written: No space left on device\n"
+        assert ran.stderr == b"mlxdiag: stdout: cannot be written: No space left on device\n"
 
 
 def a_plugin_has_no_stdout(folder: Path) -> None:
-    for place, why in ((">/dev/full", "cannot be written"), (">&-", "is closed")):
+    for place, why in ((">/dev/full", ": cannot be written"), (">&-", " is closed")):
         line = f"exec '{sys.executable}' -m mlxdiag demo -f nagios {place}"
         ran = process(folder, shell=line, stdout=subprocess.PIPE)
         assert (ran.returncode, ran.stdout) == (3, b"")
-        assert ran.stderr.startswith(f"mlxdiag: stdout {why}".encode())
+        assert ran.stderr.startswith(f"mlxdiag: stdout{why}".encode())
 
 
 def stdout_is_closed(folder: Path) -> None:
@@ -123,7 +123,7 @@ def stdout_is_closed(folder: Path) -> None:
         line = f"exec '{sys.executable}' -m mlxdiag {' '.join(words)} >&-"
         ran = process(folder, shell=line, stdout=subprocess.PIPE)
         assert ran.returncode == 2, words
-        assert ran.stderr.startswith(b"mlxdiag: stdout is closed; ")
+        assert ran.stderr.startswith(b"mlxdiag: stdout is closed: ")
         assert ran.stderr.count(b"\n") == 1
 
 

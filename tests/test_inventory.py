@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxdiag import inventory
+from mlxdiag import inventory, yamltree
 from mlxdiag.errors import InventoryError
 from mlxdiag.hostfile import quoted
-from mlxdiag.inventory import Expect, Host, Inventory
+from mlxdiag.inventory import Expect, Host, Inventory, Server, Silence
 from mlxdiag.quantity import NAMES as THRESHOLDS
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +119,14 @@ def test_the_repository_has_a_worked_example() -> None:
 
 def test_every_key_is_documented() -> None:
     page = (ROOT / "docs" / "inventory.md").read_text("utf-8")
-    for key in (*inventory._HOST, *inventory._DEFAULTS, *inventory._EXPECT, "cluster", "defaults"):
+    for key in (
+        *inventory._HOST,
+        *inventory._DEFAULTS,
+        *inventory._EXPECT,
+        *inventory._SERVER,
+        *inventory._SILENCE,
+        *inventory._TOP,
+    ):
         assert f"`{key}`" in page
 
 
@@ -143,7 +150,8 @@ KEYS = [
     ("clutser: x\nhosts: [a]", 'i.yaml:1: clutser: unknown key; did you mean "cluster"?'),
     (
         "hosts: [a]\nzebra: 1",
-        "i.yaml:2: zebra: unknown key (known here: cluster, defaults, hosts, expect)",
+        "i.yaml:2: zebra: unknown key"
+        " (known here: cluster, defaults, hosts, expect, server, silence)",
     ),
     (
         "hosts:\n  - name: a\n    adress: b",
@@ -229,9 +237,9 @@ SAME = [
 
 
 @pytest.mark.parametrize(("text", "said"), KEYS + TYPES + SAME)
-@pytest.mark.parametrize("loader", [yaml.SafeLoader, inventory._LOADER])
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, yamltree.LOADER])
 def test_refuses(text: str, said: str, loader: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "_LOADER", loader)
+    monkeypatch.setattr(yamltree, "LOADER", loader)
     assert refusal(text).startswith(said)
 
 
@@ -250,16 +258,16 @@ def test_refuses_what_is_no_inventory_at_all(text: str, said: str) -> None:
     ],
 )
 def test_refuses_without_libyaml_too(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yamltree, "LOADER", yaml.SafeLoader)
     assert refusal(text).startswith(said)
 
 
-@pytest.mark.parametrize("loader", [yaml.SafeLoader, inventory._LOADER])
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, yamltree.LOADER])
 def test_refuses_what_is_too_deep_for_the_parser(
     loader: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PyYAML 6.0.4 has a limit of its own, and says so before the first event."""
-    monkeypatch.setattr(inventory, "_LOADER", loader)
+    monkeypatch.setattr(yamltree, "LOADER", loader)
     said = refusal("[" * 100_000)
     assert said.startswith("i.yaml:1: ")
     assert "nested more than" in said or "nesting depth" in said
@@ -547,7 +555,7 @@ PIECES = st.lists(
 def test_any_text_is_read_or_refused(text: str, *, pure: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         if pure:
-            patch.setattr(inventory, "_LOADER", yaml.SafeLoader)
+            patch.setattr(yamltree, "LOADER", yaml.SafeLoader)
         try:
             told = inventory.loads(text, "i.yaml")
         except InventoryError as refused:
@@ -620,3 +628,60 @@ def inventories(draw: st.DrawFn) -> Inventory:
 @given(inventories())
 def test_round_trip(told: Inventory) -> None:
     assert inventory.loads(inventory.dump(told), "i.yaml") == told
+
+
+SERVER = """\
+hosts: [a, b]
+server:
+  pattern: mlx_lm[. ]server
+  url: http://a.local:8080
+  model: Qwen3-4B
+  key_env: SERVER_KEY
+  port: 32400
+  tokens_per_s: 12.8
+  first_token_s: 5
+silence:
+  - {id: network-bridge, why: kept on purpose}
+"""
+
+
+def test_server_and_silence_are_read_and_written_back() -> None:
+    found = inventory.loads(SERVER, "i.yaml")
+    assert found.server == Server(
+        pattern="mlx_lm[. ]server",
+        url="http://a.local:8080",
+        model="Qwen3-4B",
+        key_env="SERVER_KEY",
+        port=32400,
+        tokens_per_s=12.8,
+        first_token_s=5.0,
+    )
+    assert found.silence == (Silence("network-bridge", "kept on purpose"),)
+    again = inventory.loads(inventory.dump(found), "i.yaml")
+    assert (again.server, again.silence) == (found.server, found.silence)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("server: {pattern: '('}", "is not a regular expression: missing )"),
+        ("server: {pattern: python3?}", "is met by any process, or by any python"),
+        ("server: {pattern: .*}", "is met by any process, or by any python"),
+        ("server: {patern: x}", 'unknown key; did you mean "pattern"?'),
+        ("server: {url: 'http://me:secret@a'}", "without a user and without a key"),
+        ("server: {url: a.local}", "is not an address like http"),
+        ("server: {key_env: sk-123}", "is not the name of a variable"),
+        ("server: {tokens_per_s: 0}", "is not a positive number"),
+        ("server: {port: 70000}", "is not a port"),
+        ("silence: [{id: network-bridge}]", "silence[0].why: missing"),
+        ("silence: [{why: because}]", "silence[0].id: missing"),
+        ("silence: [{id: Bridge, why: because}]", "is not the id of a check"),
+        ("silence: [{id: network-bridge, why: ' '}]", "wants a line of text"),
+        ("silence: network-bridge", "a list of checks"),
+    ],
+)
+def test_server_and_silence_refuse(line: str, said: str) -> None:
+    with pytest.raises(InventoryError) as refused:
+        inventory.loads(f"hosts: [a]\n{line}\n", "i.yaml")
+    assert said in str(refused.value)
+    assert "i.yaml:2" in str(refused.value)

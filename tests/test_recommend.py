@@ -166,6 +166,31 @@ def test_mpi_is_judged_where_it_is_expected() -> None:
     assert choices(lost)["mpi"] is None
 
 
+def test_what_is_said_of_mpi_is_what_became_of_its_launch() -> None:
+    made = runtimes("ring", "jaccl", "mpi")
+    refused = replace(made, refusals=(Refusal("mpi", "no address by which a reaches b"),))
+    ran = replace(made, probes=(launched("mpi", SLOW),))
+    notes = [recommending(each).recommendation.choices[-1].note for each in (made, refused, ran)]
+    found = "every host's interpreter finds libmpi"
+    assert notes == [
+        f"{found}; mpirun was not tried",
+        f"{found}; not launched: no address by which a reaches b",
+        f"{found}, and it ran on all hosts",
+    ]
+
+
+def test_the_reason_for_mpi_does_not_say_more_than_its_row() -> None:
+    made = runtimes("ring", "mpi")
+    for host in HOSTS:
+        made = ended(made, host, "ifconfig", Outcome.SIGNALLED)
+    before = recommending(made).recommendation
+    refused = replace(made, refusals=(Refusal("mpi", "no address by which a reaches b"),))
+    after = recommending(refused).recommendation
+    assert (before.backend, after.backend) == ("mpi", "mpi")
+    assert "mpirun was not tried; not determined: " in before.reason
+    assert "not launched: no address by which a reaches b; not determined: " in after.reason
+
+
 # Plans that no case shows
 
 

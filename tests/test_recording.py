@@ -320,7 +320,7 @@ def test_the_page_names_every_outcome_command_and_key() -> None:
     for outcome in Outcome:
         assert f"`{outcome.value}`" in page
     assert all(f"| `{name}` |" in page for name in NAMES)
-    for name, data in recording._files(recorded(PAIR)).items():
+    for name, data in recording.files_of(recorded(PAIR)).items():
         if name.endswith("recording.json"):
             assert all(f"`{key}`" in page for key in json.loads(data))
         if name.endswith("manifest.json"):

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"asyncio", "asyncssh", "cryptography", "igraph", "jinja2", "mlx", "numpy", "rich", "yaml"}
+HEAVY = {
+    "asyncio",
+    "asyncssh",
+    "cryptography",
+    "httpx",
+    "igraph",
+    "jinja2",
+    "mlx",
+    "numpy",
+    "rich",
+    "yaml",
+}
 SHOW = """
 import sys
 before = set(sys.modules)
@@ -34,7 +45,17 @@ def imported(*words: str) -> set[str]:
     return {name.partition(".")[0] for name in modules(*words)}
 
 
-@pytest.mark.parametrize("words", [("--help",), ("ports", "--help"), ("--version",), ("schema",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("ports", "--help"),
+        ("diagnose", "--help"),
+        ("server", "--help"),
+        ("--version",),
+        ("schema",),
+    ],
+)
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 
@@ -69,6 +90,10 @@ def test_a_table_imports_no_ssh_and_no_other_format() -> None:
     found = imported("demo")
     assert found & HEAVY <= {"igraph", "numpy", "rich", "yaml"}
     assert not found & {"markupsafe", "xml"}
+
+
+def test_reading_a_log_imports_no_ssh_no_graphs_and_no_table() -> None:
+    assert imported("diagnose", "--text", "[jaccl] x", "-f", "json") & HEAVY <= {"yaml"}
 
 
 def test_only_the_page_imports_what_fills_it() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from mlxdiag.backends.backend import Backend, Layout, Site, Word
+from mlxdiag.backends.known import known
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Plan, RankPlan, Refusal
 from mlxdiag.probe.said import GangRun, RankLog
@@ -134,18 +135,12 @@ def _reached_as(site: Site, name: str) -> str:
 
 
 WORDS = (
+    *known("mpi-init", "mpi-single-process", "mpi-not-open-mpi"),
     Word(
-        re.compile(r"Cannot initialize MPI|this mlx has no mpi"),
+        re.compile(r"this mlx has no mpi"),
         "no library of Open MPI can be loaded: install it on every host",
     ),
-    Word(
-        re.compile(r"world has a single process"),
-        "the library is not that of the mpirun that started the rank",
-    ),
-    Word(
-        re.compile(r"does not appear to be Open MPI|HYDRA|MPICH|Intel\(R\) MPI"),
-        "mlx takes Open MPI only",
-    ),
+    Word(re.compile(r"HYDRA|MPICH|Intel\(R\) MPI"), "mlx takes Open MPI only"),
     Word(re.compile(r"mpirun is not there"), "install Open MPI on the first host"),
 )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
-from mlxdiag.backends.backend import Backend, Layout, Site, Word, wire
+from mlxdiag.backends.backend import Backend, Layout, Site, wire
+from mlxdiag.backends.known import known
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import RankPlan, Refusal, Wire
 from mlxdiag.readings import Gap
@@ -93,18 +93,7 @@ def _lan_address(site: Site, name: str) -> str | None:
     return next(usable, None)
 
 
-WORDS = (
-    Word(
-        re.compile(r"connection to a peer was lost"),
-        "a neighbour's process or host has gone",
-        echo=True,
-    ),
-    Word(
-        re.compile(r"Too many send/recv errors|Socket \d+ was closed by the peer"),
-        "a neighbour closed its connection",
-        echo=True,
-    ),
-)
+WORDS = known("ring-lost", "ring-gave-up")
 
 BACKEND = Backend(
     name="ring",

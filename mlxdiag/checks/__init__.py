@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlxdiag.checks import access, cabling, gid, hardware, network, rdma, versions
 from mlxdiag.checks.subject import End, Pair, expected_pairs
 from mlxdiag.cluster import Cluster
-from mlxdiag.errors import MissingFact
+from mlxdiag.errors import LeftOut, MissingFact
 from mlxdiag.finding import (
     Check,
     Evidence,
@@ -44,6 +44,7 @@ RDMA_ONLY = frozenset(
         "cabling-direct",
         "cabling-speed",
         "network-bridge",
+        "network-bridge-stored",
     }
 )
 """Checks outside the areas rdma and gid that only RDMA cares about."""
@@ -56,12 +57,12 @@ Found = Mapping[Key, Finding]
 """Findings so far, by check id, host, receptacle, and the far end's for links and pairs."""
 
 
-def run(cluster: Cluster) -> tuple[Finding, ...]:
+def run(cluster: Cluster, checks: Sequence[Check[Any]] = CHECKS) -> tuple[Finding, ...]:
     """Ask every check about each of its subjects; nothing a check raises is lost."""
     things = _things(cluster)
     subjects = {per: [(thing, _subject(thing)) for thing in things[per]] for per in things}
     found: dict[Key, Finding] = {}
-    for check in CHECKS:
+    for check in checks:
         for thing, subject in subjects[check.per]:
             found[_key(check.id, subject)] = _ask(check, cluster, thing, subject, found)
     return tuple(found.values())
@@ -88,6 +89,8 @@ def _ask(
         evidence = check.ask(cluster, thing)
     except SkipCheck as skip:
         return Finding(check, subject, Status.SKIP, reason=str(skip), lowered=lowered)
+    except LeftOut as gap:
+        return Finding(check, subject, Status.SKIP, reason=gap.reason, lowered=lowered)
     except MissingFact as gap:
         said = Evidence(gap.source, gap.reason, check.title)
         cause = _cause(check, subject, Status.UNKNOWN, found) or _silence(gap, found)
@@ -101,7 +104,7 @@ def _ask(
 
 def _silence(gap: MissingFact, found: Found) -> Finding | None:
     """Trace a missing fact to its host: it was not reached, or a command of it did not answer."""
-    ids = ["access-reachable", "access-answers"]
+    ids = ["access-reachable", "access-answers", "access-further-answers"]
     if gap.source == "mlx_runtime":
         ids[1:] = ["versions-mlx-present", "access-answers"]
     for id_ in ids:
@@ -117,7 +120,8 @@ def lowered_for(check: Check[Any], backend: str | None) -> Severity | None:
         return None
     if check.area in ("rdma", "gid") or check.id in RDMA_ONLY:
         return Severity.INFO
-    lower = check.area == "network" and check.severity is Severity.ERROR
+    of_cable = check.area == "network" and check.per in ("port", "link")
+    lower = of_cable and check.severity is Severity.ERROR
     return Severity.WARNING if lower else None
 
 

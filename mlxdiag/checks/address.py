@@ -8,32 +8,55 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from mlxdiag.checks.subject import End
 from mlxdiag.cluster import Cluster
-from mlxdiag.readings import Gap
+from mlxdiag.facts import netstat_inet
+from mlxdiag.readings import Gap, known
 
-POOL = IPv4Network("10.219.0.0/16")
-"""Where new /30 networks are taken from: a range that home routers and MLX's own set-up avoid."""
+POOLS = tuple(map(IPv4Network, ("10.219.0.0/16", "172.29.0.0/16", "192.168.192.0/18")))
+"""Where new /30 networks are taken from, in this order: ranges that home routers and MLX's own
+set-up avoid."""
+
+WIDEST = 8
+"""A route that is wider is a default route in other words (0/1 and 128/1 of a VPN)."""
 
 
-def proposal(cluster: Cluster, end: End) -> IPv4Interface:
-    """Choose an address for this end: in the far end's subnet if it has one, else in a free /30."""
+def proposal(cluster: Cluster, end: End) -> IPv4Interface | None:
+    """Choose an address for this end: in the far end's subnet if it has one, else in a free /30.
+
+    Free is what overlaps no network that any host is on or is known to route; None where there is
+    none.
+    """
     for text in end.far.ipv4:
         far = IPv4Interface(text)
         if far.ip.is_link_local or far.network.prefixlen > 30:
             continue
         other = next(ip for ip in far.network.hosts() if ip != far.ip)
         return IPv4Interface(f"{other}/{far.network.prefixlen}")
-    taken = list(_networks(cluster))
-    free = [net for net in POOL.subnets(new_prefix=24) if not any(net.overlaps(t) for t in taken)]
-    network = free[1 + cluster.topology.links.index(end.link) % (len(free) - 1)]
+    taken = [net for net in _networks(cluster) if net.prefixlen >= WIDEST]
+    nets = [net for pool in POOLS for net in list(pool.subnets(new_prefix=24))[1:]]
+    free = [net for net in nets if not any(net.overlaps(t) for t in taken)]
+    if not free:
+        return None
+    network = free[cluster.topology.links.index(end.link) % len(free)]
     return IPv4Interface(f"{network[1 if end.port is end.link.a else 2]}/30")
 
 
-def set_command(cluster: Cluster, end: End) -> str:
+def set_command(cluster: Cluster, end: End) -> str | None:
     """Write the command that gives the port that address for good, through its network service."""
     address = proposal(cluster, end)
+    if address is None:
+        return None
     service, create = _service(cluster, end)
     setting = f"sudo networksetup -setmanual {service} {address.ip} {address.netmask}"
     return f"{create}{setting}"
+
+
+def keep_command(cluster: Cluster, end: End) -> str | None:
+    """Write the command that stores the address that the port has now in its network service."""
+    held = [own for own in map(IPv4Interface, end.port.ipv4) if not own.ip.is_link_local]
+    if not held:
+        return None
+    service, create = _service(cluster, end)
+    return f"{create}sudo networksetup -setmanual {service} {held[0].ip} {held[0].netmask}"
 
 
 def toggle_command(cluster: Cluster, end: End) -> str | None:
@@ -47,9 +70,11 @@ def toggle_command(cluster: Cluster, end: End) -> str | None:
     return f"{switch} off && {switch} on && {back}"
 
 
-def leave_bridge_command(cluster: Cluster, end: End) -> str:
+def leave_bridge_command(cluster: Cluster, end: End) -> str | None:
     """Write the command that takes the port out of its bridge and addresses it, until a restart."""
     address = proposal(cluster, end)
+    if address is None:
+        return None
     name = end.port.name
     return (
         f"sudo ifconfig {end.port.bridge} deletem {name} &&"
@@ -70,6 +95,9 @@ def _service(cluster: Cluster, end: End) -> tuple[str, str]:
 
 def _networks(cluster: Cluster) -> Iterator[IPv4Network]:
     for facts in cluster.facts:
+        if netstat_inet.COMMAND.name in facts.captures:
+            routes = known(cluster.survey(facts.host.name).routes)
+            yield from (route.network for route in (routes.routes if routes else ()))
         if isinstance(facts.ifconfig, Gap):
             continue
         for interface in facts.ifconfig.interfaces:

@@ -55,7 +55,7 @@ def peers_listed(cluster: Cluster, host: HostFacts) -> Evidence | None:
     title="the pair is cabled as the inventory expects",
     per="pair",
     fix=Fix(FixKind.RECABLE, "run a Thunderbolt 5 cable between free ports of the two hosts"),
-    needs=("cabling-peers-listed",),
+    needs=("hardware-ports-enough", "cabling-peers-listed"),
 )
 def expected(cluster: Cluster, pair: Pair) -> Evidence | None:
     """What `expect: topology:` says: a full mesh, a ring in the order of hosts, or these links."""

@@ -11,7 +11,7 @@ from mlxdiag.readings import need
 JACCL_GID_INDEX = 1
 """Every MLX so far passes sgid_index = 1 (mlx rdma.cpp)."""
 
-_NEEDS = (
+NEEDS = (
     "versions-macos-rdma",
     "rdma-stack-wedged",
     "rdma-enabled",
@@ -25,30 +25,25 @@ _NEEDS = (
 
 @check(
     "gid-ipv4-mapped",
-    title="the port's GID table has the IPv4-mapped entry of its address",
+    title="the port's GID table has an IPv4-mapped entry",
     per="port",
     fix=Fix(
         FixKind.WAIT,
         "wait 20 s and run again: the entry follows the address; if it stays away, set the"
         " address anew",
     ),
-    needs=_NEEDS,
+    needs=NEEDS,
 )
 def ipv4_mapped(cluster: Cluster, end: End) -> Evidence | None:
-    """Without it jaccl fails: `No IPv4-mapped GID`, or RTR errno 22 or 96 with an older MLX.
-
-    The entry of an address that the interface no longer has leads nowhere: RTR errno 60.
-    """
+    """Without it jaccl fails: `No IPv4-mapped GID`, or RTR errno 22 or 96 with an older MLX."""
     rdma_link(cluster, end.link)
     verbs = need(end.port.verbs)
     if verbs is None:
         raise SkipCheck("no RDMA device")
-    need(end.port.net)
-    if end.port.own_gids:
+    if verbs.mapped:
         return None
     seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.gids) or "no GID"
-    held = [text.partition("/")[0] for text in end.port.ipv4] or ["a.b.c.d"]
-    return Evidence("ibv_devinfo", seen, " or ".join(f"::ffff:{address}" for address in held))
+    return Evidence("ibv_devinfo", seen, "::ffff:a.b.c.d")
 
 
 @check(
@@ -60,18 +55,17 @@ def ipv4_mapped(cluster: Cluster, end: End) -> Evidence | None:
         "switch the port's network service off and on once, then set its address again; or"
         " restart. Do not cycle the interface with ifconfig",
     ),
-    needs=(*_NEEDS, "gid-ipv4-mapped"),
+    needs=(*NEEDS, "gid-ipv4-mapped"),
 )
 def index_1(cluster: Cluster, end: End) -> Evidence | None:
     """Jaccl always passes index 1; anywhere else, connecting fails with RTR errno 22 or 96."""
     rdma_link(cluster, end.link)
     verbs = need(end.port.verbs)
-    own = end.port.own_gids
-    if verbs is None or not own:
-        raise SkipCheck("no IPv4-mapped GID of the port's address")
-    if any(gid.index == JACCL_GID_INDEX for gid in own):
+    if verbs is None or not verbs.mapped:
+        raise SkipCheck("no IPv4-mapped GID")
+    if any(gid.index == JACCL_GID_INDEX for gid in verbs.mapped):
         return None
-    seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in own)
+    seen = ", ".join(f"GID[{gid.index}] {gid.address}" for gid in verbs.mapped)
     fix = Fix(index_1.fix.kind, index_1.fix.text, address.toggle_command(cluster, end))
     return Evidence("ibv_devinfo", seen, "GID[1]", fix)
 

@@ -117,8 +117,9 @@ def subnet(cluster: Cluster, link: Link) -> Evidence | None:
     if shared_subnet(link):
         return None
     said = " and ".join(", ".join(end.ipv4) for end in link.ends)
-    del cluster
-    return Evidence("ifconfig", said, "one subnet")
+    command = address.set_command(cluster, End(link, link.a))
+    fix = Fix(subnet.fix.kind, subnet.fix.text, command)
+    return Evidence("ifconfig", said, "one subnet", fix)
 
 
 def shared_subnet(link: Link) -> bool:

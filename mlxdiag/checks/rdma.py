@@ -59,9 +59,14 @@ def enabled(cluster: Cluster, host: HostFacts) -> Evidence | None:
         return Evidence("rdma_ctl", "no such command", "enabled")
     if need(host.rdma_ctl).enabled:
         return None
+    return Evidence("rdma_ctl", "disabled", "enabled", switch_on(host))
+
+
+def switch_on(host: HostFacts) -> Fix:
+    """Say how RDMA is switched on with this host's macOS: it was Recovery alone before 27."""
     macos = known(host.sw_vers)
     gui = macos is not None and macos.number >= GUI_SWITCH_MACOS
-    return Evidence("rdma_ctl", "disabled", "enabled", _SWITCH if gui else None)
+    return _SWITCH if gui else _RECOVERY
 
 
 @check(

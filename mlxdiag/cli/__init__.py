@@ -12,7 +12,22 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import demo, hostfile, ports, preflight, probe, recommend, schema, stdout
+from mlxdiag.cli import (
+    bundle,
+    check,
+    demo,
+    diagnose,
+    explain,
+    fix,
+    hostfile,
+    ports,
+    preflight,
+    probe,
+    recommend,
+    schema,
+    server,
+    streams,
+)
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.errors import MlxdiagError
 
@@ -28,7 +43,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        stdout.write(f"mlxdiag {__version__}\n")
+        streams.write(f"mlxdiag {__version__}\n")
         raise typer.Exit
 
 
@@ -42,11 +57,17 @@ def _root(
 
 
 app.command(epilog=EPILOG)(ports.ports)
+app.command(epilog=EPILOG)(check.check)
 app.command(epilog=EPILOG)(recommend.recommend)
 app.command(epilog=EPILOG)(demo.demo)
 app.command(epilog=EPILOG)(probe.probe)
+app.command(epilog=diagnose.EPILOG)(diagnose.diagnose)
+app.command(epilog=EPILOG)(explain.explain)
+app.command(epilog=EPILOG)(fix.fix)
+app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
+app.command(epilog=EPILOG)(server.server)
 app.command()(schema.schema)
 
 
@@ -60,7 +81,7 @@ def main() -> None:
     try:
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
-        stdout.take()
+        streams.check()
         app()
     except MlxdiagError as error:
         sys.stderr.write(f"mlxdiag: {error}\n")
@@ -85,7 +106,7 @@ def _for_nagios(words: Sequence[str]) -> bool:
 def _as_plugin() -> int:
     """Run the command line as a Nagios plugin: what went wrong here is UNKNOWN, in one line."""
     try:
-        stdout.take()
+        streams.check()
         return int(app(standalone_mode=False) or 0)
     except MlxdiagError as error:
         said = str(error)
@@ -101,5 +122,5 @@ def _as_plugin() -> int:
     from mlxdiag.render.style import Style  # noqa: PLC0415
 
     if sys.stdout is not None:
-        stdout.write(line("UNKNOWN", Style().text(said)) + "\n")
+        streams.write(line("UNKNOWN", Style().text(said)) + "\n")
     return 3

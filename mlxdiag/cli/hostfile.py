@@ -37,7 +37,7 @@ from mlxdiag.cli.stages import (
     reported,
     wanted_by,
 )
-from mlxdiag.cli.stdout import write
+from mlxdiag.cli.streams import write
 
 if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts

@@ -31,6 +31,15 @@ class Format(StrEnum):
     html = "html"
 
 
+class DiagnoseFormat(StrEnum):
+    """Formats that a diagnosis has; those of it that a log has no answer for are left out."""
+
+    table = "table"
+    short = "short"
+    json = "json"
+    markdown = "markdown"
+
+
 class ProbeBackend(StrEnum):
     """Backends that can be launched; the choice is checked against BACKENDS by a test."""
 

@@ -29,6 +29,7 @@ from mlxdiag.cli.options import (
     VerboseOption,
 )
 from mlxdiag.cli.stages import (
+    as_json,
     check_output,
     finish,
     inventory_of,
@@ -126,7 +127,7 @@ def preflight(
         finish(report, format, output, verbose=verbose, no_color=no_color)
     except typer.Exit:
         if report.preflight is not None:
-            document = _document(report)
+            document = as_json(report)
             handover.hand_over(report.preflight, report.exit_code == 0, document, papers, command)
         raise
 
@@ -163,10 +164,3 @@ def _gate(
     if save is not None:
         recording.save(found, save)
     return report
-
-
-def _document(report: Report) -> str:
-    from mlxdiag.render import FORMATS  # noqa: PLC0415
-    from mlxdiag.render.style import Style  # noqa: PLC0415
-
-    return FORMATS["json"](report, Style())

@@ -25,7 +25,7 @@ from mlxdiag.cli.options import (
     TimeoutOption,
 )
 from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, reported
-from mlxdiag.cli.stdout import write
+from mlxdiag.cli.streams import write
 
 
 def probe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlxdiag.cli.stdout import write
+from mlxdiag.cli.streams import write
 
 
 def schema() -> None:

@@ -16,11 +16,11 @@ import typer
 
 from mlxdiag import __version__, files
 from mlxdiag.cli.options import FailOn, Format
-from mlxdiag.cli.stdout import write
+from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
-    from mlxdiag.capture import Captures
+    from mlxdiag.capture import Captures, Command
     from mlxdiag.finding import Finding
     from mlxdiag.inventory import Host, Inventory
     from mlxdiag.measured import Launch
@@ -45,11 +45,23 @@ def inventory_of(path: Path | None, hosts: str | None) -> Inventory:
 
     if path is not None and hosts is not None:
         raise typer.BadParameter("give --inventory or --hosts, not both")
-    return (
-        inventory.from_hosts(hosts)
-        if hosts is not None
-        else inventory.load(path or DEFAULT_INVENTORY)
-    )
+    if hosts is not None:
+        return inventory.from_hosts(hosts)
+    found = inventory.load(path or DEFAULT_INVENTORY)
+    for number, wish in enumerate(found.silence):
+        _check_silence(f"{found.source}: silence[{number}].id", wish.id)
+    return found
+
+
+def _check_silence(where: str, id_: str) -> None:
+    """Refuse to silence what is no check: nobody would notice that it is not silenced."""
+    from mlxdiag.catalogue import ALL  # noqa: PLC0415
+
+    ids = [check.id for check in ALL]
+    if id_ not in ids:
+        near = get_close_matches(id_, ids, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise MlxdiagError(f"{where}: no check is called {id_!r}{hint}")
 
 
 def replayed(
@@ -72,9 +84,15 @@ def live_run(
     fanout: int,
     timeout: float | None,
     early: dict[str, HostFacts],
+    commands: Sequence[Command] | None = None,
+    noted: Callable[[Recording], Recording] | None = None,
 ) -> Recording:
-    """Ask the hosts; what one said is read into `early` while others are still answering."""
+    """Ask the hosts; what one said is read into `early` while others are still answering.
+
+    `commands` are those of `ports` unless said otherwise; `noted` adds to the recording.
+    """
     from mlxdiag import live, readings, recording  # noqa: PLC0415
+    from mlxdiag.facts import COMMANDS  # noqa: PLC0415
     from mlxdiag.fanout import State  # noqa: PLC0415
     from mlxdiag.progress import progress  # noqa: PLC0415
 
@@ -93,8 +111,15 @@ def live_run(
                 early[host.name] = readings.read(host, captures)
 
         found = live.record(
-            inventory, fanout=fanout, timeout_s=timeout, on_state=on_state, on_host=on_host
+            inventory,
+            commands=COMMANDS if commands is None else commands,
+            fanout=fanout,
+            timeout_s=timeout,
+            on_state=on_state,
+            on_host=on_host,
         )
+    if noted is not None:
+        found = noted(found)
     if save is not None:
         recording.save(found, save)
     return found
@@ -222,6 +247,14 @@ def _append(text: str, summary: Path) -> None:
             stream.write(text)
     except OSError as error:
         raise MlxdiagError(f"{summary}: cannot be written: {error.strerror}") from error
+
+
+def as_json(report: Report) -> str:
+    """Write the JSON report, for a file that is kept whatever the format of stdout is."""
+    from mlxdiag.render import FORMATS  # noqa: PLC0415
+    from mlxdiag.render.style import Style  # noqa: PLC0415
+
+    return FORMATS["json"](report, Style())
 
 
 def terminal_style(*, verbose: bool, no_color: bool) -> Style:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 COMMAND = Command("ifconfig", ("ifconfig", "-a"))
 
-_HEAD = re.compile(r"(\S+): flags=[0-9a-f]+<([^>\s]*)>(?: mtu (\d{1,9}))?(?: .*)?", re.ASCII)
+_HEAD = re.compile(r"(\S{1,32}): flags=[0-9a-f]+<([^>\s]*)>(?: mtu (\d{1,9}))?(?: .*)?", re.ASCII)
 _NETMASK = re.compile(r"0x[0-9a-fA-F]{8}")
+_FOR_SHARING = 100
 _UNUSABLE = frozenset({"tentative", "duplicated", "detached"})
 
 
@@ -64,6 +65,12 @@ class Interface:
     def up(self) -> bool:
         """Tell whether the interface is switched on; an unplugged port still is."""
         return "UP" in self.flags
+
+    @property
+    def for_sharing(self) -> bool:
+        """Tell bridge100 and up, of Internet Sharing and virtual machines, from others."""
+        number = self.name.removeprefix("bridge")
+        return number != self.name and number.isdecimal() and int(number) >= _FOR_SHARING
 
 
 @dataclass(frozen=True)

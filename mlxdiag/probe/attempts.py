@@ -2,15 +2,18 @@
 
 A file in the user's state folder, by host and its boot time as the host itself says it: no clock of
 ours is asked. A file that cannot be read counts as none, one that cannot be written is a note.
+Between reading and writing its folder is locked: two mlxdiag at once both count.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,10 @@ from mlxdiag.readings import Gap
 
 SAME_BOOT_S = 60
 """macOS moves a boot time with its clock; no host is back within this time of one."""
+
+LOCK_TRIES, LOCK_TRY_S = 100, 0.05
+"""Five seconds in all: the lock is held for as long as a small file takes, unless its holder hangs.
+"""
 
 Counts = dict[str, dict[str, int | None]]
 """Host and address -> boot_s (seconds since 1970, or None) and attempts."""
@@ -48,15 +55,53 @@ def counted(boot_times: Mapping[str, int | None], plan: Plan) -> Plan:
         path = state_file()
     except RuntimeError as error:
         return replace(plan, notes=(*plan.notes, f"attempts are not counted: {error}"))
-    before, trouble = _read(path)
-    after = dict(before)
-    counts: dict[str, int] = {}
+    with _alone(path.parent) as unlocked:
+        before, trouble = _read(path)
+        counts, after = _one_more(before, boot_times, plan)
+        trouble += (*unlocked, *_write(path, after))
+    notes = (*plan.notes, *_notes(counts, boot_times), *trouble)
+    return replace(plan, attempts=counts, notes=notes)
+
+
+def _one_more(
+    before: Counts, boot_times: Mapping[str, int | None], plan: Plan
+) -> tuple[dict[str, int], Counts]:
+    """Count up: give the number of each host, and all that is to be kept."""
+    counts, after = {}, dict(before)
     for host in {rank.host.name: rank.host for rank in plan.ranks}.values():
         boot = boot_times.get(host.name)
         counts[host.name] = 1 + _since(before.get(_key(host), {}), boot)
         after[_key(host)] = {"boot_s": boot, "attempts": counts[host.name]}
-    notes = (*plan.notes, *_notes(counts, boot_times), *trouble, *_write(path, after))
-    return replace(plan, attempts=counts, notes=notes)
+    return counts, after
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Lock the folder while the block runs; give notes of why it is not locked."""
+    with suppress(OSError):  # whoever writes the file says why there is no folder
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield ()
+        return
+    try:
+        yield _locked(held, folder)
+    finally:
+        os.close(held)
+
+
+def _locked(held: int, folder: Path) -> tuple[str, ...]:
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_TRY_S)
+        except OSError as error:
+            return (f"{folder}: not locked, a launch beside may not count: {error.strerror}",)
+        else:
+            return ()
+    return (f"{folder}: another mlxdiag holds its lock: a launch may not count",)
 
 
 def _notes(counts: Mapping[str, int], boot_times: Mapping[str, int | None]) -> tuple[str, ...]:

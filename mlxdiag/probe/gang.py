@@ -1,7 +1,9 @@
 """Gang: a plan -> what every rank said. Starts all ranks, feeds their leases, ends them all.
 
-Rank 0 is started first: the others find it listening (mlx ring.cpp and tcp.cpp retry for some
-seconds only). The first abnormal end of one rank ends all: survivors would wait for ever.
+All ranks are started at once, and wait when they have imported mlx until all have: MLX's init gives
+up some seconds after it began (ring.cpp, tcp.cpp), so it has to begin everywhere together. Rank 0
+is told first, the others when it has begun: they find it listening, and where anybody does not get
+ready nobody begins. The first abnormal end of one rank ends all: survivors would wait for ever.
 
 Where mpirun starts the ranks there is one talk, with the first host; events belong to the rank that
 says them all the same.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,17 @@ PIDS = {"pid": "began", "supervisor": "supervisor_began", "parent": "parent_bega
 """What a `spawn` names and must be gone at the end; `parent` is mpirun, or its daemon.
 
 A process of which ps said nothing had gone before it was asked."""
+
+PS_WORDS = 8
+"""pid, stat, the five words of a start, and the command."""
+
+OURS = "mlxdiag-kernel"
+"""A word in the command of every supervisor and rank."""
+
+LONGEST_NOISE = 1 << 16
+"""Bytes without an end of line, after which what is not ours is not kept any longer."""
+
+TORN = "something else wrote into its output: a line of ours is torn"
 
 PROGRAMS = ("mpirun", "/opt/homebrew/bin/mpirun", "/usr/local/bin/mpirun")
 """Where to look for mpirun when it is not beside the interpreter: ssh gives a short PATH."""
@@ -102,6 +116,7 @@ class _Member:
         if event["ev"] == "phase":
             self.phase = event["phase"]
             self.due = event["at"] + event["deadline_s"]
+            self.gang.gate(self)
         elif event["ev"] == "done":
             self.due = event["at"] + END_S
         elif event["ev"] == "exit":
@@ -114,7 +129,7 @@ class _Member:
         """Take a line that came through mpirun: it has to show that nothing was lost on the way."""
         noise, found, damaged = frame(line, self.gang.plan.nonce)
         if noise or found is None:
-            self.log.noise.append(noise.decode("utf-8", "replace") + "\n")
+            self.log.hear_noise(noise.decode("utf-8", "replace") + "\n")
         if found is not None:
             damaged = found.rank != self.plan.rank or found.number != self.frames + 1
             self.frames = found.number
@@ -126,7 +141,7 @@ class _Member:
 
     def lose(self, why: str) -> None:
         """Nothing more comes of it."""
-        if self.log.last("exit") is None:
+        if self.log.last("exit") is None and not self.gang.dismissed:
             self.log.lost = why
         self.end()
 
@@ -143,21 +158,37 @@ class _Voice:
         self.host = members[0].plan.host
         self.talk: Talk | None = None
         self.over = False
-        self._rest = b""
+        self._rest = bytearray()
+        self._prefix = gang.plan.nonce.encode() + b" "
 
     def job(self) -> dict[str, Any]:
         """Build what its kernel is told."""
         return self.gang.plan.job(self.members[0].plan)
 
     def hear(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        """Take what comes in pieces: a line with many samples is long, noise may never end one."""
+        *lines, rest = data.split(b"\n")
         for line in lines:
-            prefix = self.gang.plan.nonce.encode() + b" "
-            noise, ours, said = line.partition(prefix)
-            if noise or not ours:
-                self.noise(noise + b"\n")
-            if ours:
-                self.take(json.loads(said))
+            self._hear_line(bytes(self._rest) + line)
+            self._rest.clear()
+        self._rest += rest
+        if len(self._rest) > LONGEST_NOISE and self._prefix not in self._rest:
+            self.noise(bytes(self._rest[: -len(self._prefix)]))
+            del self._rest[: -len(self._prefix)]  # what is left may be the beginning of ours
+
+    def _hear_line(self, line: bytes) -> None:
+        noise, ours, said = line.partition(self._prefix)
+        if noise or not ours:
+            self.noise(noise + b"\n")
+        if not ours:
+            return
+        crc, _, text = said.partition(b" ")
+        if crc == b"%08x" % zlib.crc32(text):
+            self.take(json.loads(text))
+            return
+        self.noise(said + b"\n")
+        phase = self.members[0].phase
+        self.take({"ev": "fail", "kind": "torn", "text": TORN, "phase": phase})
 
     def take(self, event: Event) -> None:
         (member,) = self.members
@@ -165,7 +196,7 @@ class _Voice:
         self.over = member.over
 
     def noise(self, data: bytes) -> None:
-        self.members[0].log.noise.append(data.decode("utf-8", "replace"))
+        self.members[0].log.hear_noise(data.decode("utf-8", "replace"))
 
     def hear_end(self, why: str) -> None:
         self.over = True
@@ -179,7 +210,6 @@ class _LauncherVoice(_Voice):
     def __init__(self, gang: _Gang, members: Sequence[_Member]) -> None:
         super().__init__(gang, members)
         self.log = RankLog(LAUNCHER, self.host.name)
-        self.dismissed = False
         self._streams = {name: Untangler() for name in ("stdout", "stderr")}
 
     def job(self) -> dict[str, Any]:
@@ -202,7 +232,7 @@ class _LauncherVoice(_Voice):
             self._end()
 
     def noise(self, data: bytes) -> None:
-        self.log.noise.append(data.decode("utf-8", "replace"))
+        self.log.hear_noise(data.decode("utf-8", "replace"))
 
     def hear_end(self, why: str) -> None:
         if not self.over:
@@ -221,12 +251,12 @@ class _LauncherVoice(_Voice):
         for rank, line in lines:
             if rank is None or rank >= len(self.members):
                 text = line.decode("utf-8", "replace") + "\n"
-                kind = "late" if self.dismissed else "stderr"  # it complains of what we do then
+                kind = "late" if self.gang.dismissed else "stderr"  # complaints about our end
                 self.log.events.append({"ev": kind, "text": text, "at": self.gang.clock()})
             elif stream == "stdout":
                 self.members[rank].take_line(line)
             else:
-                self.members[rank].log.noise.append(line.decode("utf-8", "replace") + "\n")
+                self.members[rank].log.hear_noise(line.decode("utf-8", "replace") + "\n")
 
 
 class _Gang:
@@ -242,6 +272,7 @@ class _Gang:
         alone = (_Voice(self, (member,)) for member in self.members)
         self.voices: list[_Voice] = [self.launcher] if self.launcher else list(alone)
         self.changed = asyncio.Event()
+        self.dismissed = False
         self.overdue: tuple[int, ...] = ()
         self.phase = ""
         self._loop = asyncio.get_running_loop()
@@ -267,9 +298,24 @@ class _Gang:
             await asyncio.gather(lease, stopped, begun, return_exceptions=True)
 
     async def _begin_all(self) -> None:
+        await asyncio.gather(*map(self._begin, self.voices))
+
+    def gate(self, came: _Member) -> None:
+        """Let ranks begin init: rank 0 when all are ready, the others when it has begun."""
+        if not self.plan.gated or self.dismissed or any(m.over for m in self.members):
+            return
         first, *others = self.voices
-        await self._begin(first)
-        await asyncio.gather(*(self._begin(voice) for voice in others))
+        if came.phase == "ready" and all(m.phase == "ready" for m in self.members):
+            self._let_go([first])
+        elif came.phase == "init" and came is self.members[0]:
+            self._let_go(others)
+
+    def _let_go(self, voices: Sequence[_Voice]) -> None:
+        for voice in voices:
+            for member in voice.members:
+                member.due = self.clock() + self.plan.deadlines_s["ready"]
+            if voice.talk is not None:
+                voice.talk.send(b"g\n")
 
     async def _begin(self, voice: _Voice) -> None:
         ears = Ears(voice.hear, voice.noise, voice.hear_end)
@@ -322,11 +368,11 @@ class _Gang:
 
     async def dismiss(self) -> None:
         """End everybody at once; the supervisors say how it went before they go."""
+        self.dismissed = True
         for voice in self.voices:
             if voice.talk is not None:
                 voice.talk.send(b"q\n")
         if self.launcher:
-            self.launcher.dismissed = True
             await self._wait_for_exits(self.launcher)
         await asyncio.gather(*(voice.talk.close() for voice in self.voices if voice.talk))
 
@@ -376,16 +422,24 @@ class _Gang:
         said: list[bytes] = []
         ended = asyncio.Event()
         ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
-        line = f"exec ps -o pid=,stat=,lstart= -p {','.join(map(str, pids))}"
+        line = f"exec ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
         talk = await self.talker_for(host).talk(host, line, ears)
         try:
             await asyncio.wait_for(ended.wait(), 10)
         finally:
             await talk.close()
-        found = (row.split(maxsplit=2) for row in b"".join(said).decode().splitlines())
-        rows = [row for row in found if len(row) == 3 and row[0].isdecimal()]
-        return [
-            pid
-            for pid, stat, began in rows
-            if pids.get(int(pid)) == began.strip() and not stat.startswith("Z")
-        ]
+        rows = (row.split(maxsplit=7) for row in b"".join(said).decode().splitlines())
+        return [row[0] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)]
+
+
+def _is_ours(row: Sequence[str], pids: Mapping[int, str]) -> bool:
+    """Know a process again: by its start, or by its command where the host's clock was set.
+
+    Linux counts the start back from its clock, so a process that was there before may have another.
+    """
+    pid, stat, *began, command = row
+    if not pid.isdecimal() or stat.startswith("Z"):
+        return False
+    if int(pid) not in pids:
+        return False
+    return pids[int(pid)].split() == began or OURS in command

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 from mlxdiag.backends import BACKENDS
 from mlxdiag.backends.backend import Word
-from mlxdiag.probe import linkrate
+from mlxdiag.probe import complete, latecomer, linkrate
 from mlxdiag.probe.errnos import named
 from mlxdiag.probe.linkrate import Case, Rate
 from mlxdiag.probe.plan import ELEMENT_BYTES, Plan
-from mlxdiag.probe.said import Event, GangRun, RankLog
+from mlxdiag.probe.said import Event, GangRun, RankLog, samples
 from mlxdiag.probe.surroundings import RankHost, notes, one_machine, surroundings
 
 OWN_ENDS = ("exited", "signalled")
@@ -100,7 +100,8 @@ class Soak:
 class Probe:
     """One launch, judged. `rows` is empty unless every rank went all the way.
 
-    `hosts` is in rank order; `soak` is what a soak has done, also where somebody is to blame.
+    `hosts` is in rank order; `soak` is what a soak has done, also where somebody is to blame;
+    `late` says which rank all others wait for.
     """
 
     plan: Plan
@@ -109,6 +110,7 @@ class Probe:
     rows: tuple[Row, ...]
     hosts: tuple[RankHost, ...] = ()
     soak: Soak | None = None
+    late: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -118,30 +120,31 @@ class Probe:
     @property
     def notes(self) -> tuple[str, ...]:
         """What limits the meaning of the numbers."""
-        return notes(self.plan, self.hosts)
+        return (*notes(self.plan, self.hosts), *self.late)
 
 
 def judge(plan: Plan, run: GangRun) -> Probe:
     """Blame first; only a run that nobody spoilt has numbers."""
     blame = _blame(plan, run)
     rows = () if blame else _rows(plan, run)
-    return Probe(plan, run, blame, rows, surroundings(run), _soak(plan, run))
+    late = latecomer.notes(plan, run) if rows else ()
+    return Probe(plan, run, blame, rows, surroundings(run), _soak(plan, run), late)
 
 
 def _blame(plan: Plan, run: GangRun) -> Blame | None:
-    wrong = _wrong(run)
-    if wrong is not None:
-        return wrong
+    for look in (_wrong, _stranger):
+        if (found := look(run)) is not None:
+            return found
     if run.end == "interrupted":
         return Blame((), "interrupted")
     accuse = BACKENDS[plan.backend].accuse
-    if accuse is not None and (found := accuse(plan, run)) is not None:
-        return Blame(*found)
+    if accuse is not None and (told := accuse(plan, run)) is not None:
+        return Blame(*told)
     if run.end == "deadline":
         return _at_deadline(plan, run)
     if run.end == "done":
-        missing = tuple(log.rank for log in run.logs if log.last("done") is None)
-        return Blame(missing, "ended without a result") if missing else None
+        lacks = complete.lacking(plan, run)
+        return Blame(*lacks) if lacks else None
     return _first_failure(plan, run)
 
 
@@ -154,24 +157,49 @@ def _wrong(run: GangRun) -> Blame | None:
     return Blame(tuple(guilty), "its data arrived wrong", seen[0]["text"])
 
 
+def _stranger(run: GangRun) -> Blame | None:
+    """Somebody else in a rank's place: who noticed is not to blame, where he sits is."""
+    seen = [e for log in run.logs for e in log.events if e.get("kind") == "identity"]
+    if not seen:
+        return None
+    places = tuple(sorted({event["peer"] for event in seen}))
+    return Blame(places, "is not who answers in its place", seen[0]["text"])
+
+
 def _first_failure(plan: Plan, run: GangRun) -> Blame:
     silent = [log for log in run.logs if log.last("spawn") is None]
-    if silent:
-        why = silent[0].lost or "no word of the kernel"
-        noise = _tail("".join(silent[0].noise))
-        return Blame(tuple(log.rank for log in silent), "did not start", f"{why} {noise}".strip())
+    if lost := [log for log in silent if log.lost]:
+        return _unstarted(lost)
     own = [error for log in run.logs if (error := _own_error(plan, log))]
-    alarmed = [e for e in own if (e.log.last("exit") or {}).get("signal") == ALARM]
+    alarmed = [e for e in own if _alarmed(e.log)]
     if own and len(alarmed) == len(own):
         return _at_deadline(plan, run)
     if own:
         return _culprit(plan, run, own)
-    if (mute := _mute(run)) is not None:
-        return mute
+    if silent:
+        return _unstarted(silent)
+    return _mute(run) or _early(run) or _echoes(plan, run)
+
+
+def _alarmed(log: RankLog) -> bool:
+    """Whether its own alarm ended it: that comes after its deadline, somebody's signal before."""
+    ended, entered = log.last("exit") or {}, log.last("phase")
+    if ended.get("signal") != ALARM:
+        return False
+    return entered is None or bool(ended["at"] - entered["at"] >= entered["deadline_s"])
+
+
+def _early(run: GangRun) -> Blame | None:
     early = tuple(log.rank for log in run.logs if log.last("done"))
-    if early:
-        return Blame(early, "was done before the others: it took part in fewer collectives")
-    return _echoes(plan, run)
+    if not early:
+        return None
+    return Blame(early, "was done before the others: it took part in fewer collectives")
+
+
+def _unstarted(silent: Sequence[RankLog]) -> Blame:
+    why = silent[0].lost or "no word of the kernel"
+    noise = _tail("".join(silent[0].noise))
+    return Blame(tuple(log.rank for log in silent), "did not start", f"{why} {noise}".strip())
 
 
 def _echoes(plan: Plan, run: GangRun) -> Blame:
@@ -275,10 +303,21 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
         if (found := look(run)) is not None:
             blame = Blame(found.ranks, found.text, found.evidence or _stacks(late))
             return _explained(plan, blame)
+    if run.phase in ALONE:
+        ranks = tuple(log.rank for log in (late if run.phase == "ready" else run.logs))
+        return Blame(ranks, f"did not come out of {run.phase} in time", _stacks(late))
     if run.phase == "init":
         return _explained(plan, _in_init(plan, run, _lines(_states(run), _stacks(late))))
+    blame = _in_collectives(run)
+    return replace(blame, evidence=_stacks(late))
+
+
+def _in_collectives(run: GangRun) -> Blame:
+    """Compare how many each has come to; ranks that go on are only asked who waits for whom."""
     if any(_moves(log) for log in run.logs):
-        return Blame((), "the ranks go on, too slowly for the deadline", _stacks(late))
+        if (found := latecomer.accused(run)) is not None:
+            return Blame((found[0],), found[1])
+        return Blame((), "the ranks go on, too slowly for the deadline")
     begun = {log.rank: _begun(log) for log in run.logs}
     least = min(begun.values())
     if least < max(begun.values()):
@@ -286,9 +325,9 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
         if inside := _inside(run, guilty):
             who = f"data for rank {', '.join(map(str, inside))} is lost"
             lost = f"{who}: still in collective {least}, which others are through with"
-            return Blame((), lost, _stacks(late))
-        return Blame(guilty, f"did not arrive at collective {least + 1}", _stacks(late))
-    return Blame((), f"all ranks wait in collective {least}: no data passes", _stacks(late))
+            return Blame((), lost)
+        return Blame(guilty, f"did not arrive at collective {least + 1}")
+    return Blame((), f"all ranks wait in collective {least}: no data passes")
 
 
 def _in_init(plan: Plan, run: GangRun, evidence: str) -> Blame:
@@ -358,7 +397,7 @@ def _behind(run: GangRun) -> Blame | None:
 
 
 def _frozen(run: GangRun) -> Blame | None:
-    if run.phase == "init":
+    if run.phase in (*ALONE, "init"):
         return None
     beats = {log.rank: _heard(log) for log in run.logs}
     latest = max(beats.values())
@@ -387,7 +426,22 @@ def _lines(*texts: str) -> str:
     return "\n".join(filter(None, texts))
 
 
-PHASES = ("spawn", "import", "init", "identity", "check", "measure", "pairs", "soak", "done")
+PHASES = (
+    "spawn",
+    "import",
+    "ready",
+    "init",
+    "identity",
+    "check",
+    "measure",
+    "pairs",
+    "soak",
+    "done",
+)
+
+
+ALONE = ("spawn", "import", "ready")
+"""Here a rank waits for no other rank: who is late is late by himself, and there are no beats."""
 
 
 def _heard(log: RankLog) -> float:
@@ -448,11 +502,7 @@ def _tail(text: str, lines: int = 6) -> str:
 
 
 def _rows(plan: Plan, run: GangRun) -> tuple[Row, ...]:
-    by_size: dict[int, list[tuple[int, list[int]]]] = {}
-    for log in run.logs:
-        for event in log.events:
-            if event["ev"] == "samples":
-                by_size.setdefault(event["size"], []).append((log.rank, event["ns"]))
+    by_size = samples(run)
     checked = all(log.last("checked") for log in run.logs)
     complete = {size: found for size, found in by_size.items() if len(found) == len(plan.ranks)}
     return tuple(_row(plan, run, size, found, checked) for size, found in sorted(complete.items()))

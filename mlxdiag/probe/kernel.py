@@ -3,7 +3,8 @@
 The text of this file travels over stdin and is never a file on the host. The supervisor imports no
 mlx: it relays the rank's lines, and ends the rank when its stdin closes or its lease runs out,
 because a rank inside `init` holds the GIL and cannot look after itself. Every line to stdout is
-`<nonce> <JSON>`; the rank's events pass through the supervisor, so lines are never torn.
+`<nonce> <crc32> <JSON>`: a shell's leftovers may write to it too. The rank's events pass through
+the supervisor, so its own lines are never torn.
 
 Where mpirun starts the ranks there is a third part: on the first host the supervisor starts mpirun
 instead of a rank, and mpirun starts supervisors on all hosts. Those find this text and the job in
@@ -53,6 +54,8 @@ SIGTERM is no use for that: mpirun hands nothing on any more once it has had one
 ASK_S = 20.0
 KERNEL, JOB = "MLXDIAG_KERNEL", "MLXDIAG_JOB"
 """Variables that bring this text and the job through mpirun; 128 KiB each at most on Linux."""
+LIVE_BYTES, LAST_BYTES = 1 << 18, 1 << 16
+"""Of what a rank prints, so much is handed on as it comes, and of what comes after it the end."""
 SLICE = 1 << 20
 PLANES = 3
 """Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
@@ -111,7 +114,8 @@ class Mouth:
 
     def say(self, line: bytes) -> None:
         """Write one line, or give up for good when nobody takes it for as long as a lease."""
-        data = (self.frame(line) if self.framed else self.prefix + line) + b"\n"
+        plain = b"%s%08x %s" % (self.prefix, zlib.crc32(line), line)
+        data = (self.frame(line) if self.framed else plain) + b"\n"
         while data and not self.unheard:
             _, ready, _ = select.select([], [1], [], self.patience_s)
             try:
@@ -133,17 +137,72 @@ class Mouth:
 # --- supervisor ------------------------------------------------------------------------------
 
 
+class Told:
+    """The rank's own lines: events."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.rest = bytearray()
+
+    def take(self, data: bytes, mouth: Mouth) -> None:
+        """Hand on the lines that are whole; one with many samples comes in many pieces."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            mouth.say(bytes(self.rest) + line)
+            self.rest.clear()
+        self.rest += rest
+
+
+class Printed:
+    """What a rank prints, mlx and the interpreter's last words with it; not our own lines.
+
+    A rank that prints without end must not fill the memory of anybody: of what goes beyond
+    LIVE_BYTES the last LAST_BYTES are kept, because why it ended stands there.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.live_bytes, self.left_out = LIVE_BYTES, 0
+        self.rest = b""
+
+    def take(self, data: bytes, mouth: Mouth) -> None:
+        """Hand whole lines on (mlx writes word by word), or keep their end."""
+        self.rest += data
+        if self.live_bytes <= 0:
+            self.left_out += max(0, len(self.rest) - LAST_BYTES)
+            self.rest = self.rest[-LAST_BYTES:]
+            return
+        whole, newline, rest = self.rest.rpartition(b"\n")
+        if not newline and len(rest) > LAST_BYTES:
+            whole, rest = rest, b""
+        if whole or newline:
+            self.rest = rest
+            self.live_bytes -= len(whole)
+            mouth.tell("stderr", text=(whole + newline).decode("utf-8", "replace"))
+
+    def end(self, mouth: Mouth) -> None:
+        """Hand on what is kept."""
+        left = f"[mlxdiag: {self.left_out} bytes left out]\n" if self.left_out else ""
+        if self.rest:
+            mouth.tell("stderr", text=left + self.rest.decode("utf-8", "replace"))
+
+
+Pipes = dict[int, "Told | Printed"]
+"""What comes from a rank, by descriptor."""
+
+
 class Life:
     """Why a supervisor goes on: its stdin, which carries the lease, or the mpirun above it.
 
     `stdin` is False for one that mpirun started and gave no stdin; `parent` is then the process
-    that must not go.
+    that must not go. `go` is the descriptor by which the rank hears that it may begin `init`.
     """
 
     def __init__(self, patience_s: float, *, stdin: bool = True, parent: int = 0) -> None:
         """Begin the lease."""
         self.fds = [0] if stdin else []
         self.parent, self.patience_s = parent, patience_s
+        self.go = -1
         self.renewed = time.monotonic()
 
     def left_s(self) -> float:
@@ -164,7 +223,12 @@ class Life:
         if not data:
             return "stdin"
         self.renewed = time.monotonic()
-        return "asked" if b"q" in data else ""
+        if b"q" in data:
+            return "asked"
+        if b"g" in data:
+            with contextlib.suppress(OSError):  # it has ended: its exit says how
+                os.write(self.go, b"g")
+        return ""
 
 
 def supervise(source: bytes) -> None:
@@ -224,8 +288,8 @@ def attend(
 ) -> tuple[str, bool]:
     """Start the rank, relay what it says, end it when nobody wants it; return why, and if well."""
     scrubbed = sorted(k for k in os.environ if k.startswith(("MLX_", "JACCL_")))
-    child, events, errors = start_rank(job, source, alone=bool(parent))
-    pipes = {events: b"", errors: b""}
+    child, events, errors, life.go = start_rank(job, source, alone=bool(parent))
+    pipes: Pipes = {events: Told(), errors: (printed := Printed())}
     left = True
     try:
         mouth.tell(
@@ -243,17 +307,16 @@ def attend(
             node=platform.node(),
             **({"parent": parent, "parent_began": began(parent)} if parent else {}),
         )
-        why = relay(child, events, pipes, wake, mouth, life)
+        why = relay(child, pipes, wake, mouth, life)
         if why != "exited":
             mouth.tell("state", stat=state(child.pid), cpu=ask_ps("time=", child.pid))
     finally:
         left = end(child, MPI_GRACE_S if parent else GRACE_S)
     for fd in pipes:
         os.set_blocking(fd, False)
-        while hear(fd, pipes, mouth, is_event=fd == events):
+        while hear(fd, pipes, mouth):
             pass
-    if pipes[errors]:
-        mouth.tell("stderr", text=pipes[errors].decode("utf-8", "replace"))
+    printed.end(mouth)
     status = child.returncode
     mouth.tell(
         "exit",
@@ -267,15 +330,17 @@ def attend(
 
 def start_rank(
     job: Job, source: bytes, *, alone: bool = False
-) -> tuple[subprocess.Popen[bytes], int, int]:
+) -> tuple[subprocess.Popen[bytes], int, int, int]:
     """Start the rank in this process group: whatever ends the group ends the rank.
 
+    Returns its process, where its events and its output come from, and where its go is written to.
     Under mpirun it is `alone`, in a group of its own: mpirun signals the group, with SIGCONT first,
     and nobody would see any more that the rank was stopped.
     """
     program, give = os.pipe()
     events_read, events_write = os.pipe()
     errors_read, errors_write = os.pipe()
+    go_read, go_write = os.pipe()
     boot = (
         "import sys;sys.path[:]=[p for p in sys.path if p];"
         f"f=open({program},'rb');s=f.read();f.close();"
@@ -283,7 +348,7 @@ def start_rank(
     )
     env = scrub(os.environ)
     env.update(job["env"], PYTHONUNBUFFERED="1")
-    keep = (program, events_write)
+    keep = (program, events_write, go_read)
     child = subprocess.Popen(
         [sys.executable, "-c", boot],
         stdin=subprocess.DEVNULL,
@@ -294,13 +359,13 @@ def start_rank(
         restore_signals=True,
         start_new_session=alone,
     )
-    for fd in (program, events_write, errors_write):
+    for fd in (program, events_write, errors_write, go_read):
         os.close(fd)
-    call = f"\nrank_main(json.loads({json.dumps(job)!r}), {events_write})\n"
+    call = f"\nrank_main(json.loads({json.dumps(job)!r}), {events_write}, {go_read})\n"
     with contextlib.suppress(BrokenPipeError):  # it ended at once: status and stderr say why
         write_all(give, source + call.encode())
     os.close(give)
-    return child, events_read, errors_read
+    return child, events_read, errors_read, go_write
 
 
 def scrub(env: Mapping[str, str]) -> dict[str, str]:
@@ -310,8 +375,7 @@ def scrub(env: Mapping[str, str]) -> dict[str, str]:
 
 def relay(
     child: subprocess.Popen[bytes],
-    events: int,
-    pipes: dict[int, bytes],
+    pipes: Pipes,
     wake: int,
     mouth: Mouth,
     life: Life,
@@ -331,7 +395,7 @@ def relay(
         if wake in ready and (why := called(wake, life)):
             return why
         for fd in pipes:
-            if fd in ready and not hear(fd, pipes, mouth, is_event=fd == events):
+            if fd in ready and not hear(fd, pipes, mouth):
                 open_pipes.remove(fd)
 
 
@@ -342,18 +406,13 @@ def called(wake: int, life: Life) -> str:
     return "asked" if life.parent else "signalled"
 
 
-def hear(fd: int, pipes: dict[int, bytes], mouth: Mouth, *, is_event: bool) -> bool:
-    """Pass whole lines on and keep the rest (mlx writes word by word); False: nothing came."""
+def hear(fd: int, pipes: Pipes, mouth: Mouth) -> bool:
+    """Pass on what is there; False: nothing came."""
     try:
         data = os.read(fd, 1 << 16)
     except BlockingIOError:
         return False
-    whole, newline, pipes[fd] = (pipes[fd] + data).rpartition(b"\n")
-    if newline and is_event:
-        for line in whole.split(b"\n"):
-            mouth.say(line)
-    elif newline:
-        mouth.tell("stderr", text=(whole + newline).decode("utf-8", "replace"))
+    pipes[fd].take(data, mouth)
     return bool(data)
 
 
@@ -536,7 +595,8 @@ class Rank:
     """One rank: where it is, and the lines that say so.
 
     `begun` counts the collectives it came to, `seq` those that were checked or timed: while all
-    wait for one rank, only `begun` tells them apart.
+    wait for one rank, only `begun` tells them apart. `waited_ns` was spent inside timed ones: by
+    far the least on the rank that the others wait for.
     """
 
     def __init__(self, job: Job, events: int) -> None:
@@ -545,6 +605,7 @@ class Rank:
         self.phase = "import"
         self.begun = 0
         self.seq = 0
+        self.waited_ns = 0
         self.writing = threading.Lock()
 
     def tell(self, event: str, **more: object) -> None:
@@ -575,6 +636,7 @@ class Rank:
                 phase=self.phase,
                 begun=self.begun,
                 seq=self.seq,
+                waited_s=self.waited_ns / 1e9,
                 cpu_s=time.process_time(),
             )
 
@@ -587,7 +649,7 @@ class Rank:
         os._exit(3)
 
 
-def rank_main(job: Job, events: int) -> None:
+def rank_main(job: Job, events: int, go: int) -> None:
     """Go through the phases; every way out is an event and an exit status."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -599,6 +661,8 @@ def rank_main(job: Job, events: int) -> None:
     rank = Rank(job, events)
     try:
         in_import(rank)
+        if job["gated"]:
+            in_ready(rank, go)
         group = in_init(rank)
         threading.Thread(target=rank.beat, daemon=True).start()
         in_identity(rank, group)
@@ -670,6 +734,37 @@ def in_import(rank: Rank) -> None:
     rank.tell("mlx", version=mx.__version__, os=platform.platform())
 
 
+def in_ready(rank: Rank, go: int) -> None:
+    """Wait until the controller says that all are ready: `init` gives up some seconds after it.
+
+    Somebody may still be at the start or importing, so this may last as long as both.
+    """
+    need(rank)
+    agree(rank)
+    rank.enter("ready", longer_s=rank.deadline("spawn") + rank.deadline("import"))
+    if not os.read(go, 1):
+        os._exit(3)  # the supervisor has gone
+
+
+def need(rank: Rank) -> None:
+    """Fail where this mlx has not the backend: its init would end the process, or the others'."""
+    backend = rank.job["mlx_backend"]
+    if not mx.distributed.is_available(backend):
+        rank.fail("unavailable", f"this mlx has no {backend}")
+
+
+def agree(rank: Rank) -> None:
+    """Fail where what mlx will read is not the plan: it would wait in init, and all with it."""
+    job = rank.job
+    number = job["env"].get("MLX_RANK", str(job["rank"]))
+    if number != str(job["rank"]):
+        rank.fail("group", f"MLX_RANK is {number}, planned {job['rank']}")
+    for name, text in job["files"].items():
+        count = len(json.loads(text))
+        if count != job["size"]:
+            rank.fail("group", f"{name} is of {count} ranks, planned {job['size']}")
+
+
 def in_init(rank: Rank) -> Any:
     """Join the group; anything but the planned size and rank is a failure."""
     job = rank.job
@@ -677,11 +772,11 @@ def in_init(rank: Rank) -> Any:
     for name, text in job["files"].items():
         os.environ[name] = pipe_path(text)
     backend = job["mlx_backend"]
-    if backend == "mpi" and (library := find_mpi(job)):
-        os.environ["MLX_MPI_LIBNAME"] = library
-        rank.tell("library", name=library)
-    if not mx.distributed.is_available(backend):
-        rank.fail("unavailable", f"this mlx has no {backend}")
+    if backend == "mpi":
+        if library := find_mpi(job):
+            os.environ["MLX_MPI_LIBNAME"] = library
+            rank.tell("library", name=library)
+        need(rank)
     start = time.perf_counter()
     group = mx.distributed.init(strict=True, backend=backend)
     rank.tell("joined", size=group.size(), seconds=time.perf_counter() - start)
@@ -713,7 +808,10 @@ def in_identity(rank: Rank, group: Any) -> None:
     rows = everyone.reshape(group.size(), len(mine)).tolist()
     for place, row in enumerate(rows):
         if row[:4] != [*mine[:2], place, job["size"]]:
-            rank.fail("identity", f"rank {place} is not of this run: it sent {row}", peer=place)
+            ours = f"rank {row[2]} of {row[3]}" if row[:2] == mine[:2] else "of another run"
+            rank.fail(
+                "identity", f"who answers as rank {place} is {ours}: it sent {row}", peer=place
+            )
     rank.tell("identity", versions=[row[4] for row in rows])
 
 
@@ -948,6 +1046,7 @@ def in_measure(rank: Rank, group: Any, size: int) -> None:
         start = clock()
         step()
         samples.append(clock() - start)
+        rank.waited_ns += samples[-1]
         rank.seq += 1
     rank.tell("samples", op=job["op"], size=count * dtype.size, count=count, ns=samples)
 

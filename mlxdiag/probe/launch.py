@@ -63,10 +63,15 @@ def launch(
 
     A launch that fails ends no other. A signal ends those at hand and those to come. When all have
     run, `again` says what is to be launched once more. `counted` is told of every plan just before
-    it starts. After a fragile launch that failed no other fragile one is started: those are
-    refusals of the recording.
+    it starts. After a fragile launch that failed once all its ranks were ready, no other fragile
+    one is started: those are refusals of the recording.
     """
     return asyncio.run(_launch(inventory, rounds, before, timeout_s, again, counted, on_event))
+
+
+def _may_leak(run: GangRun) -> bool:
+    """Whether it failed and any rank may have begun init: none does before all are ready."""
+    return run.end != "done" and all(log.came_to("ready") for log in run.logs)
 
 
 async def _launch(
@@ -101,7 +106,7 @@ async def _launch(
                 begun = [counted(plan) for plan in made if plan not in held]
                 ran = await asyncio.gather(*map(one, begun))
                 runs.extend(ran)
-                failed = [p.backend for p, ended in ran if p.fragile and ended.end != "done"]
+                failed = [p.backend for p, ended in ran if p.fragile and _may_leak(ended)]
                 spent = SPENT.format(failed[0]) if failed else spent
 
         await run(rounds)

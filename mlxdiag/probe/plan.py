@@ -11,6 +11,7 @@ from mlxdiag.inventory import Host
 DEADLINES_S: Mapping[str, float] = {
     "spawn": 20.0,
     "import": 40.0,
+    "ready": 10.0,
     "init": 45.0,
     "identity": 10.0,
     "check": 60.0,
@@ -18,7 +19,7 @@ DEADLINES_S: Mapping[str, float] = {
     "pairs": 60.0,
     "soak": 60.0,
 }
-"""Seconds per phase; of a soak per collective, however long it is.
+"""Seconds per phase; of `ready` from the word to go on; of a soak per collective.
 
 Ring's init gives up by itself after 31 s (mlx ring.cpp): ours is later.
 """
@@ -137,6 +138,11 @@ class Plan:
     fragile: bool = False
     attempts: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def gated(self) -> bool:
+        """Whether ranks wait for each other before init; those of an mpirun do so inside MPI."""
+        return not self.launcher
+
     def job(self, rank: RankPlan) -> dict[str, Any]:
         """Build what the kernel is told."""
         chosen = self.settings
@@ -149,6 +155,7 @@ class Plan:
             "env": dict(rank.env),
             "files": dict(rank.files),
             "deadlines": dict(self.deadlines_s),
+            "gated": self.gated,
             "lease_s": self.lease_s,
             "check": chosen.check,
             "check_sizes": list(CHECK_SIZES),

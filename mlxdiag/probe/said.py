@@ -8,6 +8,10 @@ from typing import Any, Literal
 End = Literal["done", "failed", "deadline", "interrupted"]
 Event = dict[str, Any]
 
+NOISE_CHARS = 1 << 16
+NOISE_PIECES = 64
+"""So much of what was not ours is kept, about: its end."""
+
 LAUNCHER = -1
 """The rank of an mpirun, which is none."""
 
@@ -24,6 +28,16 @@ class RankLog:
     events: list[Event] = field(default_factory=list)
     noise: list[str] = field(default_factory=list)
     lost: str = ""
+
+    def hear_noise(self, text: str) -> None:
+        """Keep what was not ours, of much of it the end."""
+        self.noise.append(text)
+        if len(self.noise) > NOISE_PIECES or len(text) > NOISE_CHARS:
+            self.noise = ["".join(self.noise)[-NOISE_CHARS:]]
+
+    def came_to(self, phase: str) -> bool:
+        """Whether it said that it begins a phase."""
+        return any(e["ev"] == "phase" and e["phase"] == phase for e in self.events)
 
     def last(self, kind: str) -> Event | None:
         """Return the latest event of a kind."""
@@ -44,3 +58,13 @@ class GangRun:
     phase: str = ""
     left: tuple[str, ...] = ()
     launcher: RankLog | None = None
+
+
+def samples(run: GangRun) -> dict[int, list[tuple[int, list[int]]]]:
+    """List by size in bytes what ranks timed: rank and nanoseconds of each iteration."""
+    by_size: dict[int, list[tuple[int, list[int]]]] = {}
+    for log in run.logs:
+        for event in log.events:
+            if event["ev"] == "samples":
+                by_size.setdefault(event["size"], []).append((log.rank, event["ns"]))
+    return by_size

@@ -33,7 +33,7 @@ def _lines(plan: Plan, line_of: Callable[[Host], str]) -> Iterator[str]:
         yield f"  {shlex.join(['mpirun', *words])}"
     way = "through mpirun's environment" if plan.launcher else "over stdin"
     yield f"to every rank: kernel and job {way}; MLX_* and JACCL_* of its login are taken away"
-    left_out = {"soak": not chosen.soak_s, "pairs": not plan.rounds}
+    left_out = {"ready": not plan.gated, "soak": not chosen.soak_s, "pairs": not plan.rounds}
     due = [f"{name} {s:g}" for name, s in plan.deadlines_s.items() if not left_out.get(name)]
     deadlines = ", ".join(due)
     yield f"deadlines (s): {deadlines}; without a word for {plan.lease_s:g} s a rank is ended"

@@ -45,7 +45,8 @@ class Summary:
         """What limits the meaning of the numbers of all launches."""
         hosts = [host for probe in self.probes for host in probe.hosts]
         own = (notes(probe.plan, hosts) for probe in self.probes)
-        return tuple(dict.fromkeys(note for said in own for note in said))
+        late = (probe.late for probe in self.probes)
+        return tuple(dict.fromkeys(note for said in (*own, *late) for note in said))
 
 
 def summaries(probes: Sequence[Probe]) -> tuple[Summary, ...]:

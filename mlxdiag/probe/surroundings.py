@@ -63,6 +63,8 @@ def one_machine(plan: Plan) -> str:
         return "several ranks share a host"
     if all(_is_loopback(host.address) for host in hosts):
         return "all ranks are on one machine, at loopback addresses"
+    if len({(host.address, host.port) for host in hosts}) < len(hosts):
+        return "several hosts of the inventory have one address"
     return ""
 
 

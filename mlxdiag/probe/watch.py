@@ -16,7 +16,18 @@ from mlxdiag.render.sizes import duration, size
 STILL_S = 3.0
 """A rank that has not moved for so long is compared with the others."""
 
-ORDER = ("spawn", "import", "init", "identity", "check", "measure", "pairs", "soak", "done")
+ORDER = (
+    "spawn",
+    "import",
+    "ready",
+    "init",
+    "identity",
+    "check",
+    "measure",
+    "pairs",
+    "soak",
+    "done",
+)
 
 
 @dataclass

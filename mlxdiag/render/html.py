@@ -12,6 +12,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from mlxdiag.explained import entries
+from mlxdiag.explained.entry import Explained
 from mlxdiag.finding import Fix, FixKind, Severity
 from mlxdiag.render.cells import LEGEND, Mark, cell
 from mlxdiag.render.curves import plots
@@ -52,6 +54,7 @@ class Shown:
     kind: str
     raws: tuple[Raw, ...]
     again: tuple[Raw, ...]
+    explained: Explained | None
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def render(report: Report, style: Style) -> str:
     maps = tuple(_maps(report))
     text = _page().render(
         report=report,
-        drawing=draw(report),
+        drawing=draw(report) if report.cluster.facts else None,
         maps=maps,
         plots=plots(report.probes),
         **_launched(report),
@@ -107,6 +110,7 @@ def render(report: Report, style: Style) -> str:
         basis=basis(report.recommendation),
         advice=_advised(report),
         **_preflight(report),
+        **_served(report),
         backends=[(c, because(c)) for c in report.recommendation.choices],
         verdict=verdict_line(report, Style()),
         words=WORDS,
@@ -156,7 +160,7 @@ def _shown(report: Report) -> Iterator[Shown]:
         fix = group.first.fix
         kind = "" if fix is None or fix.kind is FixKind.NONE else fix.kind.value
         mark = "unknown" if group.unknown else MARKS[group.severity]
-        yield Shown(group, mark, fix, kind, tuple(new), again)
+        yield Shown(group, mark, fix, kind, tuple(new), again, entries().get(group.first.id))
 
 
 def _launched(report: Report) -> dict[str, object]:
@@ -189,6 +193,27 @@ def _preflight(report: Report) -> dict[str, object]:
     when = found.asked.baseline["started_at"] if found.asked.baseline else ""
     stages = [(mark_of(each), each.name, each.status, told(each)) for each in found.stages]
     return {"stages": stages, "when": when, "changes": changes(report)}
+
+
+def _served(report: Report) -> dict[str, object]:
+    """Collect what a server answered."""
+    found = report.server
+    if found is None:
+        return {"served": None}
+    from mlxdiag.render import served  # noqa: PLC0415
+
+    return {
+        "served": found,
+        "request_columns": served.COLUMNS,
+        "requests": served.requests(found),
+        "path_columns": served.PATH_COLUMNS,
+        "paths": served.paths(found),
+        "unsent": served.unsent(found),
+        "asked": served.asked(found),
+        "speed": served.numbers(found),
+        "speed_basis": served.basis(found),
+        "said": served.words(found),
+    }
 
 
 def _advised(report: Report) -> tuple[object, ...]:

@@ -18,9 +18,12 @@ from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Present
+    from mlxdiag.diagnose.command import Judged
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
+    from mlxdiag.repair.step import Plan, Step
+    from mlxdiag.server.judge import Served
     from mlxdiag.unlock import Unlock
 
 SCHEMA_VERSION = 1
@@ -66,12 +69,16 @@ def document(report: Report) -> Object:
         "links": [_link(state) for state in report.links],
         "matrix": {"hosts": list(hosts), "devices": [_row(row) for row in wiring]},
         "checks": [_finding(report, finding) for finding in report.findings],
+        "explanations": _explanations(report),
         "probes": [_probe(probe) for probe in report.probes],
         "pairs": [_pairs(matrix) for matrix in report.pairs],
         "preflight": _preflight(report),
         "recommendation": _recommendation(report),
         "summary": report.summary,
         **({"hostfile": _file(report.file)} if report.file else {}),
+        **({"diagnosis": _diagnosis(report.diagnosed)} if report.diagnosed else {}),
+        **({"server": _server(report.server)} if report.server else {}),
+        **({"plan": _plan(report.plan)} if report.plan else {}),
     }
 
 
@@ -82,6 +89,84 @@ def _file(file: HeldFile) -> Object:
         "ranks": list(file.ranks),
         "diff": file.diff,
         "reason": file.why or None,
+    }
+
+
+def _diagnosis(judged: Judged) -> Object:
+    from mlxdiag.render.diagnosis import document as diagnosis  # noqa: PLC0415  # `ports` does not
+
+    return diagnosis(judged)
+
+
+def _plan(plan: Plan) -> Object:
+    stages = [
+        {"name": stage.name, "steps": [_planned(step) for step in stage.steps]}
+        for stage in plan.stages
+    ]
+    return {"stages": stages, "unknown": list(plan.unknown)}
+
+
+def _planned(step: Step) -> Object:
+    return {
+        "host": step.host,
+        "kind": step.kind.value,
+        "subjects": list(step.subjects),
+        "text": step.text,
+        "command": step.command,
+        "interrupts": step.interrupts,
+        "over_ssh": step.ssh.value,
+        "survives_reboot": step.survives_reboot,
+        "undo": step.undo,
+        "confirms": list(step.confirms),
+    }
+
+
+def _server(served: Served) -> Object:
+    asked = served.asked
+    every = (*served.alone, *served.together)
+    return {
+        "url": asked.url,
+        "model": served.model,
+        "models": None if served.listed is None else list(served.listed),
+        "requests": asked.requests,
+        "parallel": asked.parallel,
+        "max_tokens": asked.max_tokens,
+        "deadline_s": asked.deadline_s,
+        "tokens_per_s": served.tokens_per_s,
+        "counted": served.counted,
+        "first_token_s": served.first_token_s,
+        "gap_p50_s": served.gap_s(0.5),
+        "gap_p95_s": served.gap_s(0.95),
+        "streamed": served.streamed if served.good else None,
+        "parallel_tokens_per_s": served.together_per_s,
+        "paths": [
+            {"path": e.path, "status": e.status, "end": e.end, "seconds": e.seconds}
+            for e in served.paths
+        ],
+        "answers": [
+            {
+                "name": each.exchange.name,
+                "fault": each.fault or None,
+                "said": each.said or None,
+                "status": each.exchange.status,
+                "seconds": each.exchange.seconds,
+                "first_token_s": each.first_token_s,
+                "tokens": each.tokens,
+                "counted": each.counted,
+                "tokens_per_s": each.tokens_per_s,
+                "gap_p50_s": each.gap_s(0.5),
+                "gap_p95_s": each.gap_s(0.95),
+                "text": each.text,
+            }
+            for each in every
+        ],
+        "unsent": served.unsent or None,
+        "unsent_parallel": served.unsent_together or None,
+        "hang": {"conclusion": served.hang.conclusion, "lines": list(served.hang.lines)}
+        if served.hang
+        else None,
+        "baseline": asked.before.started_at if asked.before else None,
+        "changes": list(served.changes),
     }
 
 
@@ -191,12 +276,23 @@ def _finding(report: Report, finding: Finding) -> Object:
         "subject": _subject(finding.subject),
         "status": finding.status.value,
         "severity": finding.severity.value,
+        "confidence": finding.check.confidence.value,
         "evidence": _evidence(finding.evidence),
         "reason": finding.reason or None,
         "fix": _fix(finding.fix),
         "docs": finding.check.docs,
         "blocked_by": cause.key if cause else None,
     }
+
+
+def _explanations(report: Report) -> Object:
+    """Give what is said at length of each check that is a cause, by its id."""
+    ids = sorted({cause.id for cause in report.causes})
+    if not ids:
+        return {}
+    from mlxdiag.explained.words import said  # noqa: PLC0415  # a report in which all passes does without
+
+    return {id_: said(id_) for id_ in ids}
 
 
 def _evidence(evidence: Evidence | None) -> Object | None:

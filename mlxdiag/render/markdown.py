@@ -19,7 +19,11 @@ from mlxdiag.report import Report
 
 if TYPE_CHECKING:
     from mlxdiag.preflight.judge import Preflight
+    from mlxdiag.render.advised import Part
     from mlxdiag.render.launches import Block
+    from mlxdiag.render.served import Row
+    from mlxdiag.repair.step import Plan
+    from mlxdiag.server.judge import Served
 
 COMPACT_FROM = 9
 """From this many hosts on, the cables that are not clean are listed in place of the matrix."""
@@ -37,12 +41,28 @@ def render(report: Report, style: Style) -> str:
 
 def _lines(report: Report, style: Style) -> Iterator[str]:
     name = report.cluster.inventory.cluster
-    yield f"# mlxdiag {report.command}: {_text(name, style)}"
+    yield f"# mlxdiag {report.command}" + (f": {_text(name, style)}" if name else "")
     yield ""
     yield f"**{_text(verdict_line(report, style), style)}**"
     yield ""
+    if report.server is not None:
+        yield f"{_text(report.server.asked.url, style)}, {report.started_at}"
+        yield from _served(report.server, style)
+        yield from _findings(report, style)
+        return
     count = len(report.cluster.facts)
-    yield f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
+    asked = (
+        f"{count} host{'s' if count > 1 else ''}, {report.started_at}, {report.duration_s:.1f} s"
+    )
+    yield asked if count else "no host was asked"
+    if report.diagnosed is not None:
+        from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+
+        yield from _parts(diagnosed(report.diagnosed), style)
+        return
+    if report.plan is not None:
+        yield from _plan(report.plan, style)
+        return
     if report.preflight is not None:
         yield from _stages(report, report.preflight, style)
     if report.command != "probe":
@@ -56,6 +76,34 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield from _findings(report, style)
     if report.command != "probe":
         yield from _backends(report, style)
+
+
+def _served(found: Served, style: Style) -> Iterator[str]:
+    from mlxdiag.render import served  # noqa: PLC0415  # for `server` only
+
+    yield from _heading("Requests")
+    yield from (_text(served.asked(found), style), "")
+    yield from _table(("", *served.COLUMNS), _marked(served.requests(found), style), style)
+    if why := served.unsent(found):
+        yield from _list([why], style)
+    if said := served.numbers(found):
+        yield from _list([f"{said} ({served.basis(found)})"], style)
+    if text := served.words(found):
+        yield from _list([f"it says: {text}"], style)
+    if found.paths:
+        yield from _heading("Paths")
+        yield from _table(("", *served.PATH_COLUMNS), _marked(served.paths(found), style), style)
+    if found.hang:
+        yield from _heading("Hang")
+        yield from _list([found.hang.conclusion, *found.hang.lines], style)
+    if found.asked.before:
+        yield from _heading("Changes")
+        yield _text(f"beside the baseline of {found.asked.before.started_at}:", style)
+        yield from _list(found.changes or ("none",), style)
+
+
+def _marked(rows: Iterable[Row], style: Style) -> Iterator[Sequence[str]]:
+    return ((style.mark(row.mark), *row.cells) for row in rows)
 
 
 def _stages(report: Report, found: Preflight, style: Style) -> Iterator[str]:
@@ -130,6 +178,28 @@ def _more(count: int) -> Iterator[str]:
         yield from ("", f"... and {count - AT_MOST} more")
 
 
+def _plan(plan: Plan, style: Style) -> Iterator[str]:
+    """Write the plan as a checklist, to be ticked off where it is pasted."""
+    from mlxdiag.render.planned import AGAIN, NOTHING, folded, notes  # noqa: PLC0415
+
+    yield from _heading("Plan")
+    if not plan.steps:
+        yield NOTHING
+    for stage in plan.stages:
+        yield f"**{stage.name}**"
+        yield ""
+        for one in folded(stage.steps):
+            yield f"- [ ] {_text(one.heading, style)}"
+            if one.step.command:
+                where = _text(one.hosts or "here", style)
+                yield f"  - on {where}: {_code(one.step.command, style)}"
+            yield from (f"  - {_text(note, style)}" for note in notes(one.step))
+        yield f"- [ ] {AGAIN}"
+        yield ""
+    if plan.unknown:
+        yield f"Not known, so no step for it: {_text(', '.join(plan.unknown), style)}"
+
+
 def _findings(report: Report, style: Style) -> Iterator[str]:
     yield from _heading("Findings")
     folded = groups(report)
@@ -175,7 +245,11 @@ def _backends(report: Report, style: Style) -> Iterator[str]:
 def _advised(report: Report, style: Style) -> Iterator[str]:
     from mlxdiag.render.advised import advised  # noqa: PLC0415  # for `recommend` only
 
-    for part in advised(report):
+    yield from _parts(advised(report), style)
+
+
+def _parts(parts: Iterable[Part], style: Style) -> Iterator[str]:
+    for part in parts:
         yield from _heading(part.title)
         if part.note:
             yield from (_text(part.note, style), "")

@@ -45,13 +45,22 @@ HELP = {
     "mlxdiag_probe_wrong_elements": "Elements that arrived wrong; absent if not checked.",
     "mlxdiag_pair_latency_seconds": "p50 of two ranks alone, smallest size.",
     "mlxdiag_pair_bandwidth_bytes_per_second": "Bus bandwidth of two ranks alone, largest size.",
+    "mlxdiag_server_request_success": "1 if the completion came to its end in time.",
+    "mlxdiag_server_tokens_per_second": "After the first token, median of requests one by one.",
+    "mlxdiag_server_first_token_seconds": "From the request to the first token, median.",
+    "mlxdiag_server_token_gap_seconds": "Between pieces of text, quantiles over all requests.",
 }
 
 
 def render(report: Report, style: Style) -> str:
     """Write every family that has samples; families and labels keep their order."""
     found: dict[str, list[Sample]] = {}
-    for name, labels, value in (*_run(report), *_wiring(report), *_probes(report)):
+    for name, labels, value in (
+        *_run(report),
+        *_wiring(report),
+        *_probes(report),
+        *_server(report),
+    ):
         found.setdefault(name, []).append((labels, value))
     return "".join(_family(name, found[name], style) for name in HELP if name in found)
 
@@ -166,3 +175,22 @@ def _probe(number: int, probe: Probe) -> Found:
         yield "mlxdiag_probe_bus_bandwidth_bytes_per_second", labels, busbw
         if row.wrong is not None:
             yield "mlxdiag_probe_wrong_elements", labels, row.wrong
+
+
+def _server(report: Report) -> Found:
+    served = report.server
+    if served is None:
+        return
+    for each in (*served.alone, *served.together):
+        labels = {"request": each.exchange.name}
+        yield "mlxdiag_server_request_success", labels, not each.fault
+    labels = {"model": served.model or ""}
+    if served.tokens_per_s is not None:
+        yield "mlxdiag_server_tokens_per_second", labels, served.tokens_per_s
+    if served.first_token_s is not None:
+        yield "mlxdiag_server_first_token_seconds", labels, served.first_token_s
+    for share in (0.5, 0.95):
+        gap = served.gap_s(share)
+        if gap is not None:
+            quantile = {**labels, "quantile": str(share)}
+            yield "mlxdiag_server_token_gap_seconds", quantile, gap

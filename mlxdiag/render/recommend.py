@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mlxdiag.render.advised import Line, advised
+from mlxdiag.render.advised import Line, Part, advised
 from mlxdiag.render.backends import backends
 from mlxdiag.render.layout import head
 from mlxdiag.render.style import Style
@@ -21,7 +21,12 @@ def recommended(report: Report, style: Style) -> Iterator[RenderableType]:
     found = report.recommendation
     if found.rank_order:
         yield Text(style.text(f"  ranks: {', '.join(found.rank_order)}"), style="dim")
-    for part in advised(report, everything=style.verbose):
+    yield from laid_out(advised(report, everything=style.verbose), style)
+
+
+def laid_out(parts: Iterable[Part], style: Style) -> Iterator[RenderableType]:
+    """Lay out parts, each under its heading."""
+    for part in parts:
         yield head(part.title.upper(), style.text(part.note))
         for line in part.lines:
             yield from _line(line, style)

@@ -22,6 +22,8 @@ SAID = ("pass", "fail", "warning", "unknown")
 def render(report: Report, style: Style) -> str:
     """One line for the verdict, one per cause with its first repair."""
     lines = [verdict_line(report, style)]
+    if report.diagnosed is not None:
+        return "\n".join([*lines, *_diagnosed(report, style)]) + "\n"
     for group in groups(report):
         cause = group.first
         word = "unknown" if group.unknown else group.severity.value
@@ -29,6 +31,17 @@ def render(report: Report, style: Style) -> str:
         lines.append(style.text(f"{word}: {group.subjects}: {group.seen}{fix}"))
     lines += [style.text(line) for line in _advice(report)] if report.command == "recommend" else []
     return "\n".join(lines) + "\n"
+
+
+def _diagnosed(report: Report, style: Style) -> Iterator[str]:
+    """A line each: causes, what to do, what is not known, what is an echo."""
+    from mlxdiag.render.diagnosed import BRIEF, diagnosed  # noqa: PLC0415  # `ports` does without
+
+    for part in diagnosed(report.diagnosed) if report.diagnosed else ():
+        for line in part.lines if part.title in BRIEF else ():
+            name = f"{line.name}: " if line.name else ""
+            if not line.dim:
+                yield style.text(f"{part.title.lower()}: {name}{line.text}")
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -80,6 +93,16 @@ def verdict_line(report: Report, style: Style) -> str:
         return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     if report.command == "recommend":
         return _recommended(report, style)
+    if report.diagnosed is not None:
+        from mlxdiag.render.diagnosed import headline  # noqa: PLC0415  # `ports` does without
+
+        said = headline(report.diagnosed)
+        return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
+    if report.server is not None:
+        from mlxdiag.render.served import in_short  # noqa: PLC0415
+
+        cut = "" if report.ended == "complete" else f" ({report.ended})"
+        return style.text(f"{report.verdict.upper()}: {'; '.join(in_short(report.server))}{cut}")
     if report.preflight is not None:
         said = _preflight(report, report.preflight)
         return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")

@@ -44,34 +44,12 @@ SEVERITIES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.I
 
 def render(report: Report, style: Style) -> str:
     """Lay the report out for `style.width` columns."""
-    parts: list[RenderableType] = [_title(report, style)]
-    if report.command == "probe":
-        parts += [
-            *probes(report, style),
-            *pairs(report.pairs, style),
-            *speed(report, style),
-            *refused(report, style),
-            Text(""),
-            _verdict(report, style),
-        ]
-        return _printed(parts, style)
-    if report.preflight is not None:
-        from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
+    body = BODIES.get(report.command, _ports_body)(report, style)
+    return _printed([_title(report, style), *body, Text(""), _verdict(report, style)], style)
 
-        parts += [*preflight(report, report.preflight, style), *_findings(report, style)]
-        parts += [*pairs(report.pairs, style), *probes(report, style), *speed(report, style)]
-        return _printed([*parts, Text(""), _verdict(report, style)], style)
-    if report.command == "recommend":
-        from mlxdiag.render.recommend import recommended  # noqa: PLC0415  # `ports` does without
 
-        parts += [*recommended(report, style), *probes(report, style)]
-        parts += _findings(report, style) if report.causes else []
-        parts += [Text(""), _verdict(report, style)]
-        return _printed(parts, style)
-    if report.file is not None:
-        parts += [*_findings(report, style), *_file(report.file, style)]
-        return _printed([*parts, Text(""), _verdict(report, style)], style)
-    parts += [Text(""), _hosts(report, style)]
+def _ports_body(report: Report, style: Style) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
         parts += [head("PORT PAIRS", "a row is one end: its port to the column's host")]
         parts += _matrix(report, style)
@@ -82,8 +60,77 @@ def render(report: Report, style: Style) -> str:
             parts += [head("LADDERS", "per end of a cable, bottom up"), _ladders(report, style)]
         parts += [head("PORTS"), _ports(report, style)]
         parts += _pythons(report, style)
-    parts += [Text(""), _verdict(report, style)]
-    return _printed(parts, style)
+    return parts
+
+
+def _probe_body(report: Report, style: Style) -> list[RenderableType]:
+    return [
+        *probes(report, style),
+        *pairs(report.pairs, style),
+        *speed(report, style),
+        *refused(report, style),
+    ]
+
+
+def _preflight_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.preflight import preflight  # noqa: PLC0415  # `ports` does without
+
+    stages = preflight(report, report.preflight, style) if report.preflight else []
+    parts = [*stages, *_findings(report, style), *pairs(report.pairs, style)]
+    return [*parts, *probes(report, style), *speed(report, style)]
+
+
+def _recommend_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.recommend import recommended  # noqa: PLC0415  # `ports` does without
+
+    parts = [*recommended(report, style), *probes(report, style)]
+    return parts + (_findings(report, style) if report.causes else [])
+
+
+def _hostfile_body(report: Report, style: Style) -> list[RenderableType]:
+    return [*_findings(report, style), *(_file(report.file, style) if report.file else [])]
+
+
+def _check_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.areas import areas  # noqa: PLC0415  # `ports` does without
+
+    if style.verbose:
+        return [*areas(report, style), *_ports_body(report, style)]
+    return [*areas(report, style), *_findings(report, style), *backends(report, style)]
+
+
+def _fix_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.plan import planned  # noqa: PLC0415  # `ports` does without
+
+    return planned(report.plan, style) if report.plan else []
+
+
+def _diagnose_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
+    from mlxdiag.render.recommend import laid_out  # noqa: PLC0415
+
+    return list(laid_out(diagnosed(report.diagnosed), style)) if report.diagnosed else []
+
+
+def _server_body(report: Report, style: Style) -> list[RenderableType]:
+    if report.server is None:
+        return []
+    from mlxdiag.render.server import server  # noqa: PLC0415  # `ports` does without
+
+    return [*server(report.server, style), *_findings(report, style)]
+
+
+BODIES = {
+    "check": _check_body,
+    "diagnose": _diagnose_body,
+    "fix": _fix_body,
+    "hostfile check": _hostfile_body,
+    "preflight": _preflight_body,
+    "probe": _probe_body,
+    "recommend": _recommend_body,
+    "server": _server_body,
+}
+"""What stands between title and verdict, of the commands that show something else than `ports`."""
 
 
 def _printed(parts: list[RenderableType], style: Style) -> str:
@@ -108,7 +155,12 @@ def _title(report: Report, style: Style) -> Text:
     name = style.text(report.cluster.inventory.cluster)
     count = len(report.cluster.facts)
     title = Text(f"mlxdiag {report.command}", style="bold")
-    tail = f"{count} host{'s' if count > 1 else ''}  {report.started_at}  {report.duration_s:.1f} s"
+    if not count and report.server is None:
+        return title.append("  no host was asked", style="not bold")
+    what = f"{count} host{'s' if count > 1 else ''}"
+    if report.server is not None:
+        what = style.text(report.server.asked.url)
+    tail = f"{what}  {report.started_at}  {report.duration_s:.1f} s"
     return title.append(f"  {name}  {tail}", style="not bold")
 
 

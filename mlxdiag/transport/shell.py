@@ -141,7 +141,7 @@ def busy_pattern(commands: Iterable[Command]) -> str:
 _PROLOGUE = "; ".join(
     (
         "export LC_ALL=C",
-        'PATH="${PATH:-/usr/bin}:/usr/bin:/bin:/usr/sbin:/sbin"',
+        'PATH="${PATH:-/usr/bin}:/usr/bin:/bin:/usr/sbin:/sbin:/usr/libexec/ApplicationFirewall"',
         "export PATH",
         "L=${IFS#??}",
         "h=",

@@ -170,11 +170,16 @@ class SshTransport:
         peer = _Peer()
         argv: tuple[str, ...] = ("ssh", host.address)
 
-        def access(outcome: Outcome, detail: str = "") -> None:
-            status = 0 if outcome is Outcome.EXITED else None
-            took = clock() - began
+        def access(outcome: Outcome, detail: str = "", address: bytes = b"") -> None:
             captures[ACCESS] = Capture(
-                ACCESS, argv, outcome, status, detail=detail, started_s=began, seconds=took
+                ACCESS,
+                argv,
+                outcome,
+                0 if outcome is Outcome.EXITED else None,
+                stdout=address,
+                detail=detail,
+                started_s=began,
+                seconds=clock() - began,
             )
 
         try:
@@ -188,7 +193,7 @@ class SshTransport:
         except (asyncssh.Error, OSError, ValueError) as error:
             access(*_verdict(error, way, peer, self._timeout_s))
             return
-        access(Outcome.EXITED)
+        access(Outcome.EXITED, address=_address(connection, way))
         try:
             await _session(connection, host, commands, captures, clock)
         finally:
@@ -246,6 +251,12 @@ class SshTransport:
             login_timeout=self._timeout_s,
             **_said(host),
         )
+
+
+def _address(connection: asyncssh.SSHClientConnection, way: _Way) -> bytes:
+    """Give the address that was connected to; behind a jump host it is not the host's own."""
+    peer = connection.get_extra_info("peername")
+    return b"" if way.jump or not peer else f"{peer[0]}\n".encode()
 
 
 def _read_options(host: Host, config: Any) -> asyncssh.SSHClientConnectionOptions:  # noqa: ANN401

@@ -365,29 +365,6 @@ def test_two_mapped_gids_are_right_when_one_is_at_index_1() -> None:
     assert report.links[0].jaccl.usable is True
 
 
-def test_a_gid_of_an_address_that_is_gone_is_no_gid() -> None:
-    """The table follows the interface's addresses; what is left over leads nowhere (errno 60)."""
-    made = altered(recorded("clean-pair"), "macstudio1", "ibv_devinfo", b"10.219.1.1", b"10.9.9.9")
-    report = built(made)
-    found = of(report, "gid-ipv4-mapped", "macstudio1 en3")
-    assert found.evidence is not None
-    assert "GID[1] ::ffff:10.9.9.9" in found.evidence.observed
-    assert found.evidence.expected == "::ffff:10.219.1.1"
-    assert of(report, "gid-index-1", "macstudio1 en3").status is Status.SKIP
-    assert report.links[0].jaccl.usable is False
-    assert report.recommendation.backend == "ring"
-
-
-def test_the_gid_of_the_present_address_is_the_one_that_must_be_at_index_1() -> None:
-    made = recorded("clean-pair")
-    text = made.hosts["macstudio1"]["ibv_devinfo"].stdout
-    line = next(row for row in text.splitlines(keepends=True) if b"::ffff:" in row)
-    old = line.replace(b"10.219.1.1", b"10.9.9.9") + line.replace(b"GID[  1]", b"GID[  3]")
-    report = built(altered(made, "macstudio1", "ibv_devinfo", line, old))
-    found = of(report, "gid-index-1", "macstudio1 en3")
-    assert seen(found) == ("ibv_devinfo", "GID[3] ::ffff:10.219.1.1")
-
-
 # what follows from what, and what backends can do
 
 

@@ -10,29 +10,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxdiag import facts
+from mlxdiag import survey as survey_of
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import (
+    exo_daemon,
+    hostname,
     ibv_devices,
     ibv_devinfo,
     ifconfig,
     mlx_runtime,
+    netstat_inet,
     networksetup_hardwareports,
     networksetup_serviceorder,
+    nvram_rdma,
+    plutil_bridges,
+    plutil_sharing,
+    pmset,
     rdma_ctl,
+    socketfilterfw,
     sw_vers,
     sysctl,
+    system_profiler_network,
     system_profiler_thunderbolt,
 )
 from tests.facts.test_ibv_devices import STUDIO as DEVICES
 from tests.facts.test_ibv_devinfo import LINUX, VERBOSE
 from tests.facts.test_ifconfig import BRIDGED
 from tests.facts.test_mlx_runtime import READY
+from tests.facts.test_netstat_inet import TABLE
 from tests.facts.test_networksetup_hardwareports import LAPTOP as PORTS
 from tests.facts.test_networksetup_serviceorder import CLUSTER
 from tests.facts.test_rdma_ctl import ON
+from tests.facts.test_stored import BRIDGES, NETWORK, NO_KEY
 from tests.facts.test_sw_vers import RELEASE
 from tests.facts.test_sysctl import STUDIO as NAMES
 from tests.facts.test_system_profiler_thunderbolt import LAPTOP as BUSES
+from tests.model import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +57,8 @@ def failing(parse: Callable[[bytes, bytes], object], err: bytes) -> Callable[[by
 
 
 CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    "exo_daemon": (exo_daemon.parse, exo_daemon.FILE.encode()),
+    "hostname": (hostname.parse, b"kern.hostname: macstudio1.local\n"),
     "ibv_devices": (ibv_devices.parse, DEVICES),
     "ibv_devinfo": (ibv_devinfo.parse, VERBOSE),
     "ibv_devinfo on Linux": (ibv_devinfo.parse, LINUX),
@@ -53,12 +68,20 @@ CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     ),
     "ifconfig": (ifconfig.parse, BRIDGED),
     "mlx_runtime": (mlx_runtime.parse, READY),
+    "netstat_inet": (netstat_inet.parse, TABLE),
     "networksetup_hardwareports": (networksetup_hardwareports.parse, PORTS),
     "networksetup_serviceorder": (networksetup_serviceorder.parse, CLUSTER),
+    "nvram_rdma": (nvram_rdma.parse, b"rdma-enable\t1\n"),
+    "plutil_bridges": (plutil_bridges.parse, BRIDGES),
+    "plutil_bridges failing": (failing(plutil_bridges.parse_failure, NO_KEY), b""),
+    "plutil_sharing": (plutil_sharing.parse, b"1\n"),
+    "pmset": (pmset.parse, survey.pmset().stdout),
     "rdma_ctl": (rdma_ctl.parse, ON),
+    "socketfilterfw": (socketfilterfw.parse, b"Firewall is enabled. (State = 1)\n"),
     "sw_vers": (sw_vers.parse, RELEASE),
     "sysctl": (sysctl.parse, NAMES),
     "sysctl failing": (failing(sysctl.parse_failure, b"sysctl: unknown oid\n"), NAMES),
+    "system_profiler_network": (system_profiler_network.parse, NETWORK),
     "system_profiler_thunderbolt": (system_profiler_thunderbolt.parse, BUSES),
 }
 parsers = pytest.mark.parametrize(("parse", "good"), list(CASES.values()), ids=list(CASES))
@@ -86,6 +109,8 @@ SHARDS = (
     b"\tport:",
     b"inet ",
     b"Hardware Port",
+    b"link#",
+    b"/33",
 )
 """Pieces that grammars care about, and that int() and JSON stumble over."""
 
@@ -103,7 +128,9 @@ def survives(parse: Callable[[bytes], object], out: bytes) -> None:
 
 
 def test_every_command_is_here() -> None:
-    assert {name.partition(" ")[0] for name in CASES} == {each.name for each in facts.COMMANDS}
+    assert {name.partition(" ")[0] for name in CASES} == {
+        each.name for each in (*facts.COMMANDS, *survey_of.COMMANDS)
+    }
 
 
 @parsers
@@ -157,8 +184,16 @@ def test_lines_lost_or_doubled(parse: Callable[[bytes], object], good: bytes) ->
 
 @pytest.mark.parametrize(
     "parse_failure",
-    [ibv_devices.parse_failure, ibv_devinfo.parse_failure, sysctl.parse_failure],
-    ids=["ibv_devices", "ibv_devinfo", "sysctl"],
+    [
+        exo_daemon.parse_failure,
+        ibv_devices.parse_failure,
+        ibv_devinfo.parse_failure,
+        nvram_rdma.parse_failure,
+        plutil_bridges.parse_failure,
+        plutil_sharing.parse_failure,
+        sysctl.parse_failure,
+    ],
+    ids=["exo", "ibv_devices", "ibv_devinfo", "nvram", "bridges", "sharing", "sysctl"],
 )
 @settings(max_examples=60, deadline=None)
 @given(out=st.binary(max_size=80), err=st.binary(max_size=80))

@@ -70,7 +70,8 @@ class ModelCluster:
     are ports whose interface has no IPv4 address, whose IPv4 GID stands behind the IPv6 ones, and
     whose interface was set down. `access` replaces the access of a host by a failure, `silent`
     hosts answer and say nothing more, and `edits` change what one command of one host prints.
-    `backend` and `topology` are what the inventory expects.
+    `backend` and `topology` are what the inventory expects. Of a `surveyed` cluster the further
+    commands of `mlxdiag check` were asked, too.
     """
 
     name: str
@@ -87,6 +88,7 @@ class ModelCluster:
     edits: Mapping[tuple[str, str], Callable[[Printed], Printed]] = field(default_factory=dict)
     backend: str | None = None
     topology: str | None = None
+    surveyed: bool = False
 
     def __post_init__(self) -> None:
         known = {(mac.name, receptacle) for mac in self.macs for receptacle in mac.interfaces}

@@ -9,6 +9,8 @@ from tests.model.cluster import ModelCluster, ports
 from tests.model.ibv import ibv_devices, ibv_devinfo, rdma_ctl
 from tests.model.network import hardwareports, ifconfig, serviceorder
 from tests.model.printed import Printed
+from tests.model.survey import SECONDS as FURTHER
+from tests.model.survey import survey
 from tests.model.system import mlx_runtime, sw_vers, sysctl
 from tests.model.thunderbolt import system_profiler
 
@@ -50,6 +52,7 @@ def _host(cluster: ModelCluster, mac: Mac) -> dict[str, Printed]:
 
 def _commands(cluster: ModelCluster, mac: Mac) -> dict[str, Printed]:
     own = ports(cluster, mac)
+    further = survey(cluster, mac) if cluster.surveyed else {}
     return {
         "sw_vers": sw_vers(mac),
         "sysctl": sysctl(mac),
@@ -61,6 +64,7 @@ def _commands(cluster: ModelCluster, mac: Mac) -> dict[str, Printed]:
         "system_profiler_thunderbolt": system_profiler(cluster, own),
         "ibv_devices": ibv_devices(mac, own),
         "ibv_devinfo": ibv_devinfo(mac, own),
+        **further,
     }
 
 
@@ -75,4 +79,4 @@ def _edited(cluster: ModelCluster, mac: Mac, name: str, printed: Printed) -> Pri
 
 
 def _timed(name: str, printed: Printed) -> Printed:
-    return printed if printed.seconds else replace(printed, seconds=SECONDS[name])
+    return printed if printed.seconds else replace(printed, seconds={**SECONDS, **FURTHER}[name])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlxdiag import __version__
 from mlxdiag.capture import Outcome
+from mlxdiag.survey import COMMANDS
 from tests.model.outputs import ACCESS, lan_address, outputs
 from tests.model.system import PYTHON
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.model.machine import Mac
     from tests.model.printed import Printed
 
+FURTHER = {command.name: command for command in COMMANDS}
 STARTED_AT = "2026-01-30T21:14:05Z"
 DURATION_S = 3.2
 
@@ -135,6 +137,8 @@ def argv(mac: Mac, name: str) -> tuple[str, ...]:
     """Return what was run; for the access it is the way taken."""
     if name == ACCESS:
         return ("ssh", mac.address)
+    if name in FURTHER:
+        return FURTHER[name].argv
     return ARGV[name] if name in ARGV else _mlx_runtime_argv()
 
 

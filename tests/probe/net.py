@@ -90,9 +90,7 @@ class Net:
             daemon.kill()
             daemon.wait()
         for name in (*self.names, CONTROLLER, SWITCH):
-            for pid in _run(IP, "netns", "pids", self.ns(name)).stdout.split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+            self.halt(name)
             _run(IP, "netns", "del", self.ns(name))
         assert self._prefix not in _run(IP, "netns", "list").stdout
 
@@ -116,6 +114,12 @@ class Net:
                 receptacle = cable.ends[hosts.index(name)][1]
                 return self.model.by_name[name].interfaces[receptacle]
         raise LookupError(f"no cable {name} - {other}")
+
+    def halt(self, name: str) -> None:
+        """End all that runs on a host, its sshd with it, as a restart does; its kernel says so."""
+        for pid in _run(IP, "netns", "pids", self.ns(name)).stdout.split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     def cut(self, name: str, interface: str) -> None:
         """Take an interface down: what is on its way is lost, and nobody is told."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +127,50 @@ def test_without_a_home_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Path, "home", homeless)
     plan = attempts.counted(BOOTS, three())
     assert new_notes(plan) == ["attempts are not counted: Could not determine home directory."]
+
+
+COUNT_MANY = """
+import sys
+from mlxdiag.probe import attempts
+from tests.probe.test_attempts import BOOTS, three
+sys.stdin.read()
+notes = [attempts.counted(BOOTS, three()).notes[len(three().notes):] for _ in range(50)]
+sys.stdout.write(str(sum(len(said) - 1 for said in notes)))
+"""
+
+
+def test_two_processes_at_once_both_count(state: Path) -> None:
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", COUNT_MANY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for one in both:  # each has imported what it needs when the other begins
+        assert one.stdin is not None
+        one.stdin.close()
+        one.stdin = None
+    assert [one.communicate(timeout=60)[0] for one in both] == ["0", "0"]
+    assert json.loads(state.read_text())["macstudio1 macstudio1.local"]["attempts"] == 100
+
+
+def test_a_lock_that_is_never_given_stops_no_launch(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "LOCK_TRIES", 3)
+    counts()
+    held = os.open(state.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        plan = attempts.counted(BOOTS, three())
+    finally:
+        os.close(held)
+    assert list(plan.attempts.values()) == [2, 2, 2]
+    assert "another mlxdiag holds its lock" in new_notes(plan)[1]
+    assert counts() == [3, 3, 3]
 
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from mlxdiag import live
 from mlxdiag.capture import Capture, Outcome
 from mlxdiag.inventory import Inventory
 from mlxdiag.probe import attempts, command, launch, neighbours
-from mlxdiag.probe.judge import Blame, Probe
+from mlxdiag.probe.judge import Blame, Probe, judge
 from mlxdiag.probe.plan import Plan
 from mlxdiag.recording import Recording, load, save
 from tests.checks.recorded import built, recorded
@@ -85,8 +85,8 @@ def test_an_mlx_without_jaccl_is_never_asked_to_init(tmp_path: Path) -> None:
     here = rig(tmp_path, {1: "absent"})
     _, blame = probed(here)
     assert blame.ranks == (1,)
-    assert blame.text.startswith("failed in init: this mlx has no jaccl (")
-    assert 1 not in here.inits
+    assert blame.text.startswith("failed in import: this mlx has no jaccl (")
+    assert here.inits == []
 
 
 def test_a_rank_that_hangs_inside_the_driver_holds_all(tmp_path: Path) -> None:
@@ -117,24 +117,20 @@ def test_a_rank_that_spins_while_the_others_wait(tmp_path: Path) -> None:
     assert probe.blame.text.startswith("computes inside init, for ever (")
 
 
-def test_a_coordinator_that_never_comes(tmp_path: Path) -> None:
-    here = rig(tmp_path, {0: "import"})
-    probe, blame = probed(here)
-    assert probe.run.end == "failed"
-    assert (blame.ranks, blame.text) == ((0,), "was not there for the others: in import")
-    assert "[jaccl] Connection attempt 3 waiting 8000 ms" in blame.evidence
-    assert 0 not in here.inits
-
-
-def test_a_rank_that_never_comes(tmp_path: Path) -> None:
-    here = rig(tmp_path, {2: "import"})
+@pytest.mark.parametrize("late", [0, 2])
+def test_where_a_rank_never_gets_ready_nobody_begins_init(tmp_path: Path, late: int) -> None:
+    """So nothing leaks, and the backend is not spent."""
+    here = rig(tmp_path, {late: "import"})
     plan = here.here(three())
-    plan = replace(plan, deadlines_s={**plan.deadlines_s, "import": 4.0, "init": 20.0})
-    probe = launched(plan)
-    assert (probe.run.end, probe.run.phase) == ("deadline", "import")
+    plan = replace(plan, deadlines_s={**plan.deadlines_s, "import": 3.0})
+    found = launch.launch(inventory_of(plan), [lambda: (plan,), lambda: (plan,)])
+    probe = judge(*found.probes[0])
+    assert (probe.run.end, probe.run.phase, probe.run.left) == ("deadline", "import", ())
     assert probe.blame is not None
-    assert probe.blame.ranks == (2,)
+    assert probe.blame.ranks == (late,)
     assert probe.blame.text == "still in import when the others had passed it"
+    assert here.inits == []
+    assert (len(found.probes), found.refusals) == (2, ())
 
 
 # One attempt, counted.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from mlxdiag.checks.probes import findings
@@ -33,8 +36,8 @@ def blamed(run: GangRun) -> Blame:
     return probe.blame
 
 
-def rows(*logs: RankLog, op: str = "all_sum") -> tuple[Row, ...]:
-    probe = judge(plan(len(logs), op=op), ran(logs))
+def rows(*logs: RankLog, **settings: Any) -> tuple[Row, ...]:  # noqa: ANN401
+    probe = judge(plan(len(logs), **settings), ran(logs))
     assert probe.passed
     return probe.rows
 
@@ -70,20 +73,50 @@ def test_quantiles_are_nearest_rank() -> None:
 def test_bandwidths_of_1024_bytes_in_1024_ns(
     count: int, op: str, algbw: float, busbw: float
 ) -> None:
-    (row,) = rows(*(healthy(n, [1024], size=1024) for n in range(count)), op=op)
+    ranks = (healthy(n, [1024], size=1024) for n in range(count))
+    (row,) = rows(*ranks, op=op, sizes=(1024,))
     assert row.algbw_gb_per_s == pytest.approx(algbw)
     assert row.busbw_gb_per_s == pytest.approx(busbw)
 
 
-def test_a_size_that_one_rank_did_not_report_has_no_row() -> None:
+def test_a_size_that_was_not_planned_has_no_row() -> None:
     both = (samples(size=4), samples(size=8))
-    found = rows(log(0, *both, *done()), log(1, both[0], *done()))
+    found = rows(log(0, *both, *done()), log(1, both[0], *done()), check=False)
     assert [row.size for row in found] == [4]
 
 
 def test_wrong_is_not_known_where_one_rank_did_not_check() -> None:
-    (row,) = rows(healthy(0), log(1, samples(), *done()))
+    (row,) = rows(healthy(0), log(1, samples(), *done()), check=False)
     assert row.wrong is None
+
+
+TOLD = (checked(), samples(), *done())
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (TOLD[1:], "was done without having checked anything"),
+        ((checked(), *done()), "timed 0 collectives of 4 B, where 5 are due"),
+        ((checked(), samples(size=8), *done()), "timed 0 collectives of 4 B, where 5 are due"),
+        ((checked(), samples([1, 2]), *done()), "timed 2 collectives of 4 B, where 5 are due"),
+        (
+            (checked(), samples([1, 2, 0, 3, 4]), *done()),
+            "timed a collective of 4 B at no time: its clock does not run",
+        ),
+    ],
+)
+def test_who_is_done_and_did_not_do_all_is_no_pass(said: Sequence[Event], text: str) -> None:
+    blame = blamed(ran([healthy(0), log(1, *said)]))
+    assert (blame.ranks, blame.text) == ((1,), text)
+
+
+def test_where_nobody_did_anything_nothing_passes() -> None:
+    idle = [log(n, checked(), *done()) for n in range(2)]
+    blame = blamed(ran(idle))
+    assert (blame.ranks, blame.text) == ((0, 1), "timed 0 collectives of 4 B, where some are due")
+    soak = judge(plan(2, soak_s=60.0), ran(idle))
+    assert soak.blame == Blame((0, 1), "was done without a soak")
 
 
 def test_a_rank_without_a_result_is_no_smaller_cluster() -> None:
@@ -128,6 +161,24 @@ def test_a_rank_that_never_spoke() -> None:
     blame = blamed(ran([log(0, failed("own error")), silent], "failed"))
     assert (blame.ranks, blame.text) == ((1,), "did not start")
     assert blame.evidence == "the process ended sh: 1: exec: /no/python: not found"
+
+
+def test_who_had_not_yet_spoken_is_not_to_blame_for_another_ones_error() -> None:
+    """Its host is slow to start; the run ended before its time was over."""
+    silent = log(1, up_to="nothing")
+    dead = log(0, ended(signal=9), up_to="import")
+    blame = blamed(ran([dead, silent], "failed"))
+    assert (blame.ranks, blame.text) == ((0,), "was ended by signal 9 in import")
+    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3)), silent], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), "did not start")
+    assert blame.evidence == "no word of the kernel"
+
+
+def test_somebody_else_in_a_ranks_place_is_not_who_noticed() -> None:
+    said = failed("who answers as rank 2 is of another run: it sent [7]", kind="identity", peer=2)
+    blame = blamed(ran([log(0, said, ended(status=3)), log(1, said), log(2)], "failed"))
+    assert (blame.ranks, blame.text) == ((2,), "is not who answers in its place")
+    assert "of another run" in blame.evidence
 
 
 @pytest.mark.parametrize("echo", [RING_ECHO, "Socket 3 was closed by the peer"])
@@ -196,9 +247,15 @@ def test_where_all_only_echo_the_first_is_named() -> None:
 
 def test_only_alarms_are_judged_as_a_deadline() -> None:
     run = ran(
-        [log(0, beat(5, 6.0), ended(signal=14)), log(1, beat(4, 6.0), ended(why="asked"))], "failed"
+        [log(0, beat(5, 6.0), ended(signal=14, at=15.0)), log(1, beat(4, 6.0), ended(why="asked"))],
+        "failed",
     )
     assert blamed(run) == Blame((1,), "did not arrive at collective 5")
+
+
+def test_an_alarm_before_the_deadline_is_somebodys_signal() -> None:
+    run = ran([log(0, beat(5, 6.0)), log(1, beat(4, 6.0), ended(signal=14, at=8.0))], "failed")
+    assert blamed(run) == Blame((1,), "was ended by signal 14 in measure")
 
 
 # A deadline passed.
@@ -236,6 +293,17 @@ def test_all_stopped_is_nobody_in_particular() -> None:
 def test_a_rank_in_an_earlier_phase() -> None:
     blame = late(log(0, up_to="init"), log(1, up_to="import"), phase="init", overdue=(0,))
     assert (blame.ranks, blame.text) == ((1,), "still in import when the others had passed it")
+
+
+def test_who_is_late_before_init_is_late_by_himself() -> None:
+    """No rank waits for another there, and there are no heartbeats to compare."""
+    both = [log(n, {"ev": "mlx", "at": 9.0 * n}, up_to="import") for n in range(2)]
+    blame = late(*both, phase="import", overdue=(0,))
+    assert (blame.ranks, blame.text) == ((0, 1), "did not come out of import in time")
+    ready: Event = {"ev": "phase", "phase": "ready", "at": 2.0}
+    both = [log(n, ready, up_to="import") for n in range(2)]
+    blame = late(*both, phase="ready", overdue=(0,))
+    assert (blame.ranks, blame.text) == ((0,), "did not come out of ready in time")
 
 
 def test_all_in_init_is_nobody_in_particular() -> None:

@@ -218,6 +218,28 @@ def test_a_host_that_is_cut_off_without_a_word(make: Make, world: World, *, whol
 
 
 @OVER_SSH
+def test_a_host_that_is_restarted(make: Make, world: World) -> None:
+    """All of it ends at once, and nobody answers on its port any more."""
+    net = make(clean_ring_4(), serve=True)
+    argv = ("probe", "-i", str(net.inventory), *LONG, "--format", "json")
+    running = net.start(*argv, module="tests.probe.hasty")
+    try:
+        until(running, "beat")
+        net.halt("macstudio3")
+        out, _ = running.communicate(timeout=90)
+    finally:
+        running.kill()
+    told = document(out)
+    assert running.returncode == 1
+    (probe,) = told["probes"]
+    assert (probe["blame"]["ranks"], probe["blame"]["text"][:10]) == ([2], "was lost: ")
+    assert [text.partition(": ")[0] for text in probe["left"]] == ["rank 2 on macstudio3"]
+    statuses = {check["id"]: check["status"] for check in told["checks"]}
+    assert statuses["probes-nothing-left"] == "unknown"
+    assert world.left(10.0) == []
+
+
+@OVER_SSH
 def test_a_controller_that_is_killed_leaves_nothing_on_any_host(make: Make, world: World) -> None:
     net = make(clean_ring_4(), serve=True)
     argv = ("SIGKILL", "beat", "probe", "-i", str(net.inventory), *LONG)

@@ -31,7 +31,8 @@ def launch(
     count: int = 4,
     **settings: object,
 ) -> Probe:
-    made = plan(count, backend, mesh(count) if wires is None else wires, **settings)
+    sizes = {"sizes": tuple(us_of), **settings}
+    made = plan(count, backend, mesh(count) if wires is None else wires, **sizes)
     return judge(made, ran([swept(rank, us_of) for rank in range(count)]))
 
 
@@ -59,7 +60,7 @@ def test_of_two_launches_the_slower_speaks_and_one_has_no_spread() -> None:
 
 
 def test_what_one_launch_did_not_check_is_not_called_right() -> None:
-    unchecked = launch({4: 30.0})
+    unchecked = launch({4: 30.0}, check=False)
     for log in unchecked.run.logs:
         log.events = [e for e in log.events if e["ev"] != "checked"]
     (found,) = summaries([launch({4: 30.0}), judge(unchecked.plan, unchecked.run)])
@@ -172,7 +173,7 @@ def test_one_launch_is_not_enough_for_a_verdict() -> None:
 def test_a_link_without_a_rate_is_not_known() -> None:
     told = Expect(thresholds={"link_gb_per_s": 1.0})
     logs = [swept(rank, FAST, "0.99.0") for rank in range(4)]
-    probe = judge(plan(4, "jaccl", mesh(4)), ran(logs))
+    probe = judge(plan(4, "jaccl", mesh(4), sizes=tuple(FAST)), ran(logs))
     _, bandwidth = answers([probe, probe], told)
     assert bandwidth.status is Status.UNKNOWN
     assert bandwidth.evidence is not None

@@ -62,7 +62,7 @@ def test_the_words_hold_all_that_a_rank_is() -> None:
         '  MLX_HOSTFILE (a file): [["10.1.0.1:20000", "10.2.0.1:20001"], ["10.1.0.2:20002"]]',
         f"  command: {gang.line_of(B)}",
         "to every rank: kernel and job over stdin; MLX_* and JACCL_* of its login are taken away",
-        "deadlines (s): spawn 20, import 40, init 45, identity 10, check 60, measure 60;"
+        "deadlines (s): spawn 20, import 40, ready 10, init 45, identity 10, check 60, measure 60;"
         " without a word for 15 s a rank is ended",
         "all_sum of float32, 3 untimed per size; every element is checked first",
         "sizes (bytes x how often): 4 x 7, 1048576 x 7",

@@ -52,6 +52,11 @@ def test_load_scrubbed_variables_and_fast_synch_are_noted() -> None:
             "all ranks are on one machine, at loopback addresses",
         ),
         (
+            (Host("a", "10.0.0.1"), Host("b", "10.0.0.1")),
+            "several hosts of the inventory have one address",
+        ),
+        ((Host("a", "gate", port=2201), Host("b", "gate", port=2202)), ""),
+        (
             (Host("a", "localhost"), Host("b", "::1")),
             "all ranks are on one machine, at loopback addresses",
         ),

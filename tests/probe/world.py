@@ -34,7 +34,8 @@ NO_RANKS = (
 
 MARK = "MLXDIAG_TEST_RANKS"
 DEADLINES = {
-    "spawn": 12.0, "import": 12.0, "init": 4.0, "identity": 4.0, "check": 8.0, "measure": 4.0,
+    "spawn": 12.0, "import": 12.0, "ready": 4.0, "init": 4.0, "identity": 4.0, "check": 8.0,
+    "measure": 4.0,
 }  # fmt: skip
 HERE = Host("localhost", "127.0.0.1", python=sys.executable, connection="local")
 

@@ -1,4 +1,4 @@
-"""Stdout: where the report goes; what stands against it is said on stderr, without a traceback."""
+"""The three streams we are started with: closed ones must not become somebody else's."""
 
 from __future__ import annotations
 
@@ -30,12 +30,21 @@ class Stdout(io.TextIOWrapper):
             super().flush()
 
 
-def take() -> None:
-    """Put ours in the place of sys.stdout; refuse a closed one before any host is asked."""
+def check() -> None:
+    """Put /dev/null where stdin or stderr is closed; raise MlxdiagError where stdout is.
+
+    The next file or connection would get the descriptor that is free. An open stdout is put
+    behind Stdout, also for what typer writes.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
     if sys.stdout is None:
-        raise MlxdiagError("stdout is closed; where nobody is to read it, write >/dev/null")
+        raise MlxdiagError("stdout is closed: nobody would read the report")
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout = Stdout(
         sys.stdout.buffer, encoding, "backslashreplace", line_buffering=sys.stdout.isatty()
@@ -56,7 +65,7 @@ def _minded() -> Iterator[None]:
         _drop()
     except OSError as error:
         _drop()
-        raise MlxdiagError(f"stdout cannot be written: {error.strerror}") from error
+        raise MlxdiagError(f"stdout: cannot be written: {error.strerror}") from error
 
 
 def _drop() -> None:

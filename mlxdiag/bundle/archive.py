@@ -1,0 +1,49 @@
+"""Archive: the files of a bundle, with a summary in words at its top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlxdiag import report
+from mlxdiag.recording import Files, loads
+from mlxdiag.render import FORMATS
+from mlxdiag.render.style import Style
+
+HEAD = """# What this is
+
+A bundle of mlxdiag {version}, from what the hosts of a cluster said at {when}. It is a recording:
+`mlxdiag ports --replay FILE` gives the report again, and so does every command with `--replay`.
+{redacted}
+
+| | |
+| --- | --- |
+| `recording.json`, `host*/` | what each command of each host printed, byte by byte |
+| `reports/check.json` | every check, by machine |
+| `reports/ports.txt` | hosts, cables and causes, for people |
+| `host*/crash_reports.out`, `host*/rdma_log.out` | crashes of a week, the kernel on RDMA |
+| `logs/` | what was added: logs and crash reports |
+
+"""
+REDACTED = (
+    "Names of hosts and users, serial numbers, UUIDs, GUIDs, MAC and IP addresses are pseudonyms:\n"
+    "equal ones are equal here, and addresses that shared a network still do. The table of what\n"
+    "was replaced is not in it."
+)
+OPEN = "Nothing in it was replaced: it has names, serial numbers and addresses as they are."
+
+
+def composed(files: Files, logs: Mapping[str, bytes], version: str, *, redacted: bool) -> Files:
+    """Put summary, reports and logs beside the files of a recording."""
+    made = loads(files, "bundle")
+    checked = report.build(made, "check", version)
+    seen = report.build(made, "ports", version)
+    head = HEAD.format(
+        version=version, when=made.started_at, redacted=REDACTED if redacted else OPEN
+    )
+    return {
+        **files,
+        "SUMMARY.md": (head + FORMATS["markdown"](checked, Style())).encode(),
+        "reports/check.json": FORMATS["json"](checked, Style()).encode(),
+        "reports/ports.txt": FORMATS["table"](seen, Style(width=110)).encode(),
+        **{f"logs/{name}": raw for name, raw in logs.items()},
+    }

@@ -1,0 +1,213 @@
+"""Pseudonyms: every name and number that identifies somebody gets another, always the same one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import AddressValueError, IPv6Address
+
+from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
+
+_HEX = "0-9A-Fa-f"
+_UUID = rf"(?<![{_HEX}-])[{_HEX}]{{8}}-(?:[{_HEX}]{{4}}-){{3}}[{_HEX}]{{12}}(?![{_HEX}-])"
+_GUID = (
+    rf"(?<![{_HEX}:])(?:[{_HEX}]{{4}}:){{3}}[{_HEX}]{{4}}(?![{_HEX}:])"
+    rf"|(?<![\w])(?:0x)?[{_HEX}]{{16}}(?!\w)"
+)
+_MAC = rf"(?<![{_HEX}:])(?:[{_HEX}]{{1,2}}:){{5}}[{_HEX}]{{1,2}}(?![{_HEX}:])"
+_IPV6 = rf"(?<![\w:.])(?:[{_HEX}]{{0,4}}:){{2,7}}(?:[0-9.]{{7,15}}|[{_HEX}]{{0,4}})(?![\w:.])"
+_IPV4 = r"(?<![0-9A-Za-z.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
+_HOME = r"(?:(?<=/Users/)|(?<=/home/))[^/\s\"':\\]+"
+_UDID = rf"(?<![{_HEX}-])[{_HEX}]{{8}}-[{_HEX}]{{16}}(?![{_HEX}-])"
+_SERIAL = (
+    r"(?i:(?<=serial_number\" : \")|(?<=serial_number_key\" : \")|(?<=serial number \(system\): )"
+    r"|(?<=serialnumber\" = \")|(?<=serial number: ))[A-Za-z0-9]{6,}"
+)
+_HOMES = re.compile(_HOME, re.ASCII)
+_KINDS = re.compile(
+    "|".join(
+        f"(?P<{kind}>{pattern})"
+        for kind, pattern in (
+            ("uuid", _UUID),
+            ("udid", _UDID),
+            ("guid", _GUID),
+            ("mac", _MAC),
+            ("ipv6", _IPV6),
+            ("ipv4", _IPV4),
+            ("serial", _SERIAL),
+            ("home", _HOME),
+        )
+    ),
+    re.ASCII,
+)
+_NETWORK = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){1,2}(?=/|\s)", re.ASCII)
+"""A network as netstat shortens it."""
+
+_SHARED = frozenset({"Shared", "root", "Guest"})
+"""Folders of users that are nobody's name."""
+
+
+@dataclass
+class Pseudonyms:
+    """All pseudonyms of one bundle. `names` are host names, users and what else the caller knows.
+
+    `used` collects what was replaced: (kind, original) -> pseudonym.
+    """
+
+    key: bytes
+    names: dict[str, str]
+    used: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def text(self, said: str, *, routes: bool = False) -> str:
+        """Replace everything in a text; `routes` also finds networks that netstat shortened."""
+        said = _KINDS.sub(self._found, said)
+        if routes:
+            said = _NETWORK.sub(lambda m: self._keep("ipv4", m[0], self._ipv4(m[0])), said)
+        return self._names.sub(self._named, said) if self.names else said
+
+    def raw(self, said: bytes, *, routes: bool = False) -> bytes:
+        """Replace everything in bytes, whatever else is in them."""
+        return self.text(said.decode("latin-1"), routes=routes).encode("latin-1")
+
+    @cached_property
+    def _addresses(self) -> Ipv4Pseudonyms:
+        return Ipv4Pseudonyms(self.key)
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        """Give the names as they may stand in bytes read as Latin-1, and escaped in JSON."""
+        found: dict[str, str] = {}
+        for name, pseudonym in self.names.items():
+            for form in (name, json.dumps(name)[1:-1]):
+                found[form.encode().decode("latin-1").lower()] = pseudonym
+        return found
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        longest = sorted(self._spelled, key=len, reverse=True)
+        words = "|".join(map(re.escape, longest))
+        return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE)
+
+    def _named(self, found: re.Match[str]) -> str:
+        return self._keep("name", found[0], self._spelled[found[0].lower()])
+
+    def _found(self, found: re.Match[str]) -> str:
+        kind, text = str(found.lastgroup), found[0]
+        made = getattr(self, f"_{kind}")(text)
+        return text if made == text else self._keep(kind, text, made)
+
+    def _keep(self, kind: str, text: str, pseudonym: str) -> str:
+        if pseudonym != text:
+            self.used[kind, text] = pseudonym
+        return pseudonym
+
+    def _number(self, kind: str, canonical: str) -> int:
+        """Number what is of one kind as it comes."""
+        numbers: dict[str, int] = self._numbers.setdefault(kind, {})
+        return numbers.setdefault(canonical, len(numbers) + 1)
+
+    @cached_property
+    def _numbers(self) -> dict[str, dict[str, int]]:
+        return {}
+
+    def _uuid(self, text: str) -> str:
+        if not text.strip("0-"):
+            return text
+        return f"00000000-0000-4000-8000-{self._number('uuid', text.lower()):012d}"
+
+    def _udid(self, text: str) -> str:
+        return f"00000000-9{self._number('udid', text.lower()):015d}"
+
+    def _guid(self, text: str) -> str:
+        """Keep what system_profiler and the verbs have in common: one is the other backwards."""
+        digits = text.lower().removeprefix("0x").replace(":", "")
+        if not digits.strip("0"):
+            return text
+        backwards = bytes.fromhex(digits)[::-1].hex()
+        canonical = digits if digits.startswith("05ac") else min(digits, backwards)
+        if backwards.startswith("05ac"):
+            canonical = backwards
+        made = f"{canonical[:4]}{self._number('guid', canonical):012x}"
+        if canonical != digits:
+            made = bytes.fromhex(made)[::-1].hex()
+        if ":" in text:
+            made = ":".join(made[at : at + 4] for at in range(0, 16, 4))
+        made = made.upper() if text.upper() == text.replace("0x", "0X") else made
+        return f"0x{made}" if text.startswith("0x") else made
+
+    def _mac(self, text: str) -> str:
+        octets = [int(octet, 16) for octet in text.split(":")]
+        if not any(octets) or set(octets) == {255}:
+            return text
+        number = self._number("mac", bytes(octets).hex())
+        return f"12:10:10:10:{16 + number // 200:02x}:{16 + number % 200:02x}"
+
+    def _ipv6(self, text: str) -> str:
+        try:
+            address = IPv6Address(text)
+        except (AddressValueError, ValueError):
+            return text
+        if address.ipv4_mapped:
+            return self._mapped(text, str(address.ipv4_mapped))
+        plain = (
+            address.is_multicast or address.is_loopback or int(address) in (0, 0xFE80 << 112 | 1)
+        )
+        if plain or not int(address) & ((1 << 64) - 1):
+            return text
+        prefix = 0xFE80 << 112 if address.is_link_local else 0x20010DB8 << 96
+        made = IPv6Address(prefix | 0x10_0000 | self._number("ipv6", address.exploded))
+        return made.exploded if len(text) == 39 else str(made)
+
+    def _mapped(self, text: str, inside: str) -> str:
+        made = self._keep("ipv4", inside, self._ipv4(inside))
+        if inside in text:
+            return text.replace(inside, made)
+        whole = IPv6Address(f"::ffff:{made}")
+        if len(text) == 39:
+            return whole.exploded
+        high, low = int(whole) >> 16 & 0xFFFF, int(whole) & 0xFFFF
+        return f"::ffff:{high:x}:{low:x}"
+
+    def _ipv4(self, text: str) -> str:
+        octets = text.split(".")
+        if any(int(octet) > 255 or octet != str(int(octet)) for octet in octets):
+            return text
+        return self._addresses.of(text)
+
+    def _serial(self, text: str) -> str:
+        return f"SERIAL{self._number('serial', text.upper()):06d}"
+
+    def _home(self, text: str) -> str:
+        if text in _SHARED:
+            return text
+        known = self._spelled.get(text.lower())
+        return known or f"user{self._number('home', text)}"
+
+
+def owners(texts: Iterable[bytes]) -> list[str]:
+    """List whose home folders are named: they stand elsewhere, too, without a folder."""
+    found = (name for raw in texts for name in _HOMES.findall(raw.decode("latin-1")))
+    return [name for name in dict.fromkeys(found) if name not in _SHARED]
+
+
+def table(used: dict[tuple[str, str], str]) -> str:
+    """Write what was replaced, for the user alone: kind, original, pseudonym."""
+    rows = sorted((kind, original, made) for (kind, original), made in used.items())
+    return "".join("\t".join(row) + "\n" for row in (("kind", "original", "pseudonym"), *rows))
+
+
+def leaks(files: Iterable[bytes], used: dict[tuple[str, str], str]) -> list[str]:
+    """List originals that are still there: a bundle that has one is not written."""
+    texts = [raw.decode("latin-1").lower() for raw in files]
+    made_up = {made.lower() for made in used.values()}
+    found = []
+    for kind, original in used:
+        if len(original) < 4 or original.lower() in made_up:
+            continue
+        word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(original.lower())}(?![A-Za-z0-9])")
+        if any(word.search(text) for text in texts):
+            found.append(f"{kind} {original}")
+    return found

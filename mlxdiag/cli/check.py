@@ -1,0 +1,91 @@
+"""`mlxdiag check`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlxdiag.cli.options import (
+    FailOn,
+    FailOnOption,
+    FanoutOption,
+    Format,
+    FormatOption,
+    HostsOption,
+    InventoryOption,
+    NoColorOption,
+    OnlyOption,
+    OutputOption,
+    ReplayOption,
+    SaveOption,
+    SkipOption,
+    TimeoutOption,
+    VerboseOption,
+)
+from mlxdiag.cli.stages import (
+    check_names,
+    check_output,
+    finish,
+    inventory_of,
+    live_run,
+    replayed,
+    reported,
+    wanted_by,
+)
+from mlxdiag.cli.streams import write
+
+if TYPE_CHECKING:
+    from mlxdiag.readings import HostFacts
+
+
+class Depth(StrEnum):
+    """How much is asked of a host."""
+
+    quick = "quick"
+    standard = "standard"
+
+
+def check(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    level: Annotated[
+        Depth, typer.Option("--level", help="quick leaves out what may take over a second.")
+    ] = Depth.standard,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List the checks and ask nobody; -f json for programs.")
+    ] = False,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    verbose: VerboseOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Ask every check about every host: what `ports` asks, and all else that is known to fail."""
+    from mlxdiag import catalogue, facts, survey  # noqa: PLC0415
+    from mlxdiag.checks import whole  # noqa: PLC0415
+
+    if listed:
+        write(catalogue.listing() if format is Format.json else catalogue.lines())
+        return
+    names = {name for each in whole.CHECKS for name in (each.id, each.area)}
+    wanted = wanted_by(only, skip, check_names() | names)
+    check_output(output)
+    early: dict[str, HostFacts] = {}
+    if replay is not None:
+        recording = replayed(replay, inventory, hosts, save)
+    else:
+        quick = level is Depth.quick
+        commands = (*facts.COMMANDS, *survey.asked(quick=quick))
+        asked = inventory_of(inventory, hosts)
+        also = survey.left_out if quick else None
+        recording = live_run(asked, save, fanout, timeout, early, commands, also)
+    report = reported(recording, "check", wanted, fail_on, early)
+    finish(report, format, output, verbose=verbose, no_color=no_color)

@@ -1,0 +1,100 @@
+"""`mlxdiag fix`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlxdiag import files
+from mlxdiag.cli.options import (
+    FailOn,
+    FailOnOption,
+    FanoutOption,
+    Format,
+    FormatOption,
+    HostsOption,
+    InventoryOption,
+    NoColorOption,
+    OnlyOption,
+    OutputOption,
+    ReplayOption,
+    SaveOption,
+    SkipOption,
+    TimeoutOption,
+)
+from mlxdiag.cli.stages import (
+    check_names,
+    check_output,
+    finish,
+    inventory_of,
+    live_run,
+    replayed,
+    reported,
+    wanted_by,
+)
+from mlxdiag.errors import MlxdiagError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlxdiag.readings import HostFacts
+
+
+def fix(
+    inventory: InventoryOption = None,
+    hosts: HostsOption = None,
+    script: Annotated[
+        Path | None,
+        typer.Option("--script", help="A shell script per host into this folder, to read and run."),
+    ] = None,
+    replay: ReplayOption = None,
+    save: SaveOption = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = FailOn.error,
+    timeout: TimeoutOption = None,
+    fanout: FanoutOption = 64,
+    no_color: NoColorOption = False,
+) -> None:
+    """Print a plan that repairs what `check` finds; nothing is changed.
+
+    Commands and steps for a person in one list, the cheapest that could work first, with a look
+    again wherever the next step may have become needless.
+    """
+    from mlxdiag import facts, survey  # noqa: PLC0415
+    from mlxdiag.checks import whole  # noqa: PLC0415
+    from mlxdiag.repair import plan  # noqa: PLC0415
+    from mlxdiag.repair.script import scripts  # noqa: PLC0415
+
+    names = {name for each in whole.CHECKS for name in (each.id, each.area)}
+    wanted = wanted_by(only, skip, check_names() | names)
+    check_output(output)
+    if script is not None and script.exists() and not script.is_dir():
+        raise MlxdiagError(f"{script}: is no folder")
+    early: dict[str, HostFacts] = {}
+    if replay is not None:
+        recording = replayed(replay, inventory, hosts, save)
+    else:
+        commands = (*facts.COMMANDS, *survey.COMMANDS)
+        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early, commands)
+    found = reported(recording, "fix", wanted, fail_on, early)
+    report = replace(found, plan=plan.build(found))
+    if script is not None and report.plan is not None:
+        _write(script, scripts(report, report.plan))
+    finish(report, format, output, verbose=False, no_color=no_color)
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+        for host, text in texts.items():
+            path = folder / f"{host}.sh"
+            files.put(path, text, over=False)
+            path.chmod(0o755)
+    except OSError as error:
+        raise MlxdiagError(f"{folder}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""Diagnose: what a failed run left behind -> which error was the cause, and of which port."""

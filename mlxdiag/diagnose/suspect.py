@@ -1,0 +1,66 @@
+"""Suspect: which rank an error is of, and by what that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlxdiag.diagnose.order import Diagnosis
+from mlxdiag.diagnose.reading import Sighting
+
+EXITS = frozenset(
+    {
+        "launch-exit",
+        "launch-exit-255",
+        "launch-exit-127",
+        "launch-exit-killed",
+        "launch-exit-signal",
+    }
+)
+"""What mlx.launch says of a rank that ended by itself, and badly."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A rank, or a host by the name that the log has for it; `how` says by what it is known.
+
+    Not `sure`: the rank is the likely one, and another is possible.
+    """
+
+    rank: int | None = None
+    host: str | None = None
+    how: str = ""
+    sure: bool = True
+
+
+def suspect(said: Sighting, diagnosis: Diagnosis) -> Suspect:
+    """Tell whom an error is of; nobody where the logs do not say it."""
+    if said.about_rank is not None:
+        return Suspect(said.about_rank, None, "by the message itself")
+    if said.speaker.rank is not None:
+        return Suspect(said.speaker.rank, None, said.speaker.how)
+    if said.speaker.host is not None:
+        return Suspect(None, said.speaker.host, said.speaker.how)
+    if said.host is not None:
+        return Suspect(None, said.host, "by the message itself")
+    exits = _exits(diagnosis, said.speaker.source)
+    if len(exits) != 1:
+        return Suspect()
+    echo = any(e.speaker.source == said.speaker.source and _raised(e) for e in diagnosis.echoes)
+    how = "as the only rank that mlx.launch saw end with an error"
+    more = "; an echo in the log may be its word, too" if echo else ""
+    return Suspect(exits.pop(), None, how + more, sure=not echo)
+
+
+def _raised(echo: Sighting) -> bool:
+    """Whether a rank may have ended with this echo, as it may have with a cause."""
+    return echo.entry.by != "mlx.launch"
+
+
+def _exits(diagnosis: Diagnosis, source: str) -> set[int]:
+    everything: Iterable[Sighting] = (*diagnosis.causes, *diagnosis.later, *diagnosis.notices)
+    return {
+        said.about_rank
+        for said in everything
+        if said.entry.id in EXITS and said.speaker.source == source and said.about_rank is not None
+    }

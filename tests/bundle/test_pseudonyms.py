@@ -1,0 +1,168 @@
+"""Pseudonyms: equal stays equal, what shared a network still does, and the rest is gone."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
+from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, table
+
+KEY = b"k" * 32
+addresses = st.integers(0, 2**32 - 1).map(lambda n: str(IPv4Address(n)))
+
+
+def pseudonyms(**names: str) -> Pseudonyms:
+    return Pseudonyms(KEY, names)
+
+
+def common(one: str, other: str) -> int:
+    bits = int(IPv4Address(one)) ^ int(IPv4Address(other))
+    return 32 - bits.bit_length()
+
+
+@given(addresses, addresses)
+def test_addresses_have_as_much_in_common_as_before(one: str, other: str) -> None:
+    of = Ipv4Pseudonyms(KEY).of
+    if any(IPv4Address(a).packed[-2:] in (b"\0\0", b"\xff\xff") for a in (one, other)):
+        return
+    inside = [net for net in CLASSES if IPv4Address(one) in net and IPv4Address(other) in net]
+    if inside:
+        assert common(of(one), of(other)) == common(one, other)
+    assert (of(one) == of(other)) == (one == other) or not inside
+
+
+CLASSES = tuple(
+    map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"))
+)
+
+
+@given(addresses)
+def test_an_address_keeps_its_class(text: str) -> None:
+    made = IPv4Address(Ipv4Pseudonyms(KEY).of(text))
+    for net in CLASSES:
+        assert (IPv4Address(text) in net) == (made in net)
+
+
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1", "0.0.0.1", "255.255.255.0", "255.255.255.252", "224.0.0.251"]
+)
+def test_what_means_the_same_everywhere_stays(text: str) -> None:
+    assert Ipv4Pseudonyms(KEY).of(text) == text
+
+
+@given(st.integers(8, 30), st.integers(0, 2**32 - 1))
+def test_networks_and_their_broadcasts_keep_their_form(prefix: int, number: int) -> None:
+    net = IPv4Network((number, prefix), strict=False)
+    if prefix not in (8, 16) and prefix < 24:
+        return
+    of = Ipv4Pseudonyms(KEY).of
+    made = IPv4Network(f"{of(str(net.network_address))}/{prefix}", strict=False)
+    assert str(made.network_address) == of(str(net.network_address))
+
+
+def test_another_key_gives_others() -> None:
+    assert Ipv4Pseudonyms(b"a" * 32).of("192.168.86.11") != Ipv4Pseudonyms(b"b" * 32).of(
+        "192.168.86.11"
+    )
+    assert Ipv4Pseudonyms(KEY).of("8.8.4.4").split(".")[0] == "203"
+
+
+def test_a_guid_is_the_same_in_every_spelling_and_backwards() -> None:
+    names = pseudonyms()
+    plain = names.text("rdma_en2  d02b3d59f72bac05")
+    spaced = names.text("node_guid: d02b:3d59:f72b:ac05")
+    switch = names.text('"switch_uid_key" : "0x05AC2BF7593D2BD0"')
+    digits = plain.split()[1]
+    assert digits != "d02b3d59f72bac05"
+    assert spaced == f"node_guid: {':'.join(digits[i : i + 4] for i in range(0, 16, 4))}"
+    backwards = bytes.fromhex(digits)[::-1].hex().upper()
+    assert switch == f'"switch_uid_key" : "0x{backwards}"'
+
+
+def test_a_uuid_is_the_same_in_either_case() -> None:
+    names = pseudonyms()
+    upper = names.text("DA6775E2-C70A-41FA-BB8C-5AB38408B6D4")
+    assert upper == names.text("da6775e2-c70a-41fa-bb8c-5ab38408b6d4")
+    assert upper != names.text("DA6775E2-C70A-41FA-BB8C-5AB38408B6D5")
+    assert names.text("00000000-0000-0000-0000-000000000000").strip("0-") == ""
+
+
+@pytest.mark.parametrize("text", ["fe80::1%lo0", "::1", "::", "ff02::fb", "21:14:05", "fe80::"])
+def test_what_is_nobodys_stays(text: str) -> None:
+    assert pseudonyms().text(text) == text
+
+
+def test_ipv6_keeps_its_kind_and_scope() -> None:
+    names = pseudonyms()
+    link = names.text("inet6 fe80::1808:8e2f:cc60:b936%en0 prefixlen 64")
+    assert IPv6Address(link.split()[1].partition("%")[0]).is_link_local
+    assert link.endswith("%en0 prefixlen 64")
+    assert "b936" not in link
+    assert "2a02" not in names.text("2a02:8109:aa3f::1234")
+
+
+def test_a_mapped_gid_goes_with_its_address() -> None:
+    names = pseudonyms()
+    plain, gid = names.text("inet 10.219.1.1 netmask"), names.text("GID[  1]:\t::ffff:10.219.1.1")
+    assert gid == f"GID[  1]:\t::ffff:{plain.split()[1]}"
+    whole = names.text("0000:0000:0000:0000:0000:ffff:0adb:0101")
+    mapped = IPv6Address(whole).ipv4_mapped
+    assert str(mapped) == plain.split()[1]
+
+
+def test_a_short_network_goes_with_its_addresses() -> None:
+    names = pseudonyms()
+    net = names.text("192.168.86         link#6    UCS   en0", routes=True).split()[0]
+    assert names.text("192.168.86.11").rpartition(".")[0] == net
+    assert names.text("macOS 26.6.2, Python 3.12.8") == "macOS 26.6.2, Python 3.12.8"
+
+
+def test_names_are_words_and_no_parts_of_words() -> None:
+    names = pseudonyms(macstudio1="host1", al="admin1")
+    assert names.text("al@macstudio1.local: macstudio10 also formal") == (
+        "admin1@host1.local: macstudio10 also formal"
+    )
+    assert names.text("MACSTUDIO1") == "host1"
+    assert names.text("/Users/al/x /Users/bea/y /Users/Shared/z") == (
+        "/Users/admin1/x /Users/user1/y /Users/Shared/z"
+    )
+
+
+def test_names_beyond_ascii_are_found_in_bytes_and_in_json() -> None:
+    names = Pseudonyms(KEY, {"zoë": "admin1"})
+    assert names.raw("zoë\n".encode()) == b"admin1\n"
+    assert names.raw(rb'{"user": "zo\u00eb"}') == b'{"user": "admin1"}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"serial_number" : "C02XK0AAJGH6"',
+        "Serial Number (system): C02XK0AAJGH6",
+        '"IOPlatformSerialNumber" = "C02XK0AAJGH6"',
+    ],
+)
+def test_serial_numbers_go(line: str) -> None:
+    assert "C02XK0AAJGH6" not in pseudonyms().text(line)
+
+
+def test_the_number_of_a_device_goes() -> None:
+    text = '"provisioning_UDID" : "00006042-000A1B2C3D4E5F60"'
+    assert "1B2C3D" not in pseudonyms().text(text)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_break_it(raw: bytes) -> None:
+    pseudonyms(macstudio1="host1").raw(raw, routes=True)
+
+
+def test_the_table_says_what_was_replaced_and_leaks_are_noticed() -> None:
+    names = pseudonyms(macstudio1="host1")
+    names.text("macstudio1 at 192.168.86.11")
+    assert "name\tmacstudio1\thost1\n" in table(names.used)
+    assert leaks([b"host1 at " + names.text("192.168.86.11").encode()], names.used) == []
+    assert leaks([b"see Macstudio1"], names.used) == ["name macstudio1"]

@@ -1,0 +1,80 @@
+"""The further checks of `mlxdiag check`: each was seen to pass, to fail, and not to know."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable
+
+import pytest
+
+from mlxdiag.checks import CHECKS, whole
+from mlxdiag.finding import Confidence, Severity, Status
+from mlxdiag.recording import Recording
+from tests.checks.further import AREAS
+from tests.checks.recorded import recorded
+from tests.checks.surveyed import HOST, checked, clean
+
+Cases = ChainMap[str, Callable[[], Recording]]
+FAILING: Cases = ChainMap(*(area.FAILING for area in AREAS))
+UNKNOWN: Cases = ChainMap(*(area.UNKNOWN for area in AREAS))
+ABOUT: ChainMap[str, str | tuple[str, ...]] = ChainMap(
+    *(getattr(area, "ABOUT", {}) for area in AREAS)
+)
+UNSURE: ChainMap[str, tuple[str, ...]] = ChainMap(*(getattr(area, "UNSURE", {}) for area in AREAS))
+BESIDE: ChainMap[str, set[str]] = ChainMap(*(getattr(area, "BESIDE", {}) for area in AREAS))
+FURTHER = [check for check in whole.CHECKS if check not in CHECKS]
+NEVER_FAILS = {"access-further-answers"}
+"""What is not known is not a failure."""
+
+each = pytest.mark.parametrize("id_", [check.id for check in FURTHER])
+
+
+def test_every_further_check_has_its_cases_and_no_case_is_of_another() -> None:
+    ids = {check.id for check in FURTHER}
+    assert (set(FAILING) | NEVER_FAILS, set(UNKNOWN)) == (ids, ids)
+    assert not set(FAILING) & NEVER_FAILS
+    assert set(ABOUT) | set(UNSURE) | set(BESIDE) <= ids
+
+
+def test_a_clean_cluster_passes_all_of_them() -> None:
+    report = checked(clean())
+    assert [f.key for f in report.findings if f.status in (Status.FAIL, Status.UNKNOWN)] == []
+    passed = {f.id for f in report.findings if f.status is Status.PASS}
+    assert {check.id for check in FURTHER} <= passed
+    assert (report.verdict, report.exit_code) == ("pass", 0)
+
+
+def _labels(id_: str) -> list[str]:
+    said = ABOUT.get(id_, HOST)
+    return [said] if isinstance(said, str) else list(said)
+
+
+@pytest.mark.parametrize("id_", sorted(FAILING))
+def test_it_fails_and_blames_the_one(id_: str) -> None:
+    failed = [f for f in checked(FAILING[id_]()).findings if f.status is Status.FAIL]
+    blamed = [f.subject.label for f in failed if f.id == id_]
+    assert blamed == _labels(id_)
+    assert all(f.evidence and f.evidence.observed and f.evidence.expected for f in failed)
+    assert [f.key for f in failed if f.root.id not in {id_, *BESIDE.get(id_, ())}] == []
+
+
+@each
+def test_it_does_not_know_and_says_so(id_: str) -> None:
+    report = checked(UNKNOWN[id_]())
+    found = [f for f in report.findings if f.id == id_ and f.status is Status.UNKNOWN]
+    assert [f.subject.label for f in found] == list(UNSURE.get(id_, _labels(id_)))
+    assert all(f.evidence and f.evidence.observed for f in found)
+
+
+def test_what_was_never_asked_is_not_known() -> None:
+    findings = [f for f in checked(recorded("clean-mesh-4")).findings if f.check in FURTHER]
+    told = {f.id for f in findings if f.status not in (Status.UNKNOWN, Status.SKIP)}
+    assert told == {id_ for area in AREAS for id_ in getattr(area, "OF_PORTS", ())}
+    assert Status.UNKNOWN in {f.status for f in findings}
+
+
+@pytest.mark.parametrize("check", whole.CHECKS, ids=lambda check: check.id)
+def test_what_is_only_inferred_is_at_most_a_warning(check: object) -> None:
+    assert isinstance(check, type(whole.CHECKS[0]))
+    if check.confidence is Confidence.INFERRED:
+        assert check.severity is not Severity.ERROR
