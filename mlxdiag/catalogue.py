@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlxdiag.checks import gate, hostfile, probes, server, whole
+from mlxdiag.checks import gate, hang, hostfile, probes, server, whole
 from mlxdiag.explained.words import markdown, said
 from mlxdiag.finding import Check
 from mlxdiag.recommend import EXPECTED, USABLE
@@ -18,6 +18,7 @@ ALL: tuple[Check[Any], ...] = (
     *probes.CHECKS,
     *gate.CHECKS,
     *server.CHECKS,
+    *hang.CHECKS,
 )
 
 HEAD = """# Checks
@@ -31,8 +32,9 @@ Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
 Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
 `mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
-`mlxdiag preflight`, those of *Server* by `mlxdiag server`, backend-usable by `mlxdiag recommend`,
-all others by `mlxdiag check`, and most of those by `mlxdiag ports` too.
+`mlxdiag preflight`, those of *Server* by `mlxdiag server`, those of *Hang* by `mlxdiag hang`,
+backend-usable by `mlxdiag recommend`, all others by `mlxdiag check`, and most of those by
+`mlxdiag ports` too.
 
 Confidence says how well it is known that this is a fault and that the fix helps: *confirmed* by
 maintainers, by Apple or in MLX's source, *several reports*, *single report*, or *inferred*:

@@ -51,6 +51,7 @@ async def gather(
     hosts: Sequence[Host],
     commands: Sequence[Command],
     *,
+    commands_of: Callable[[Host], Sequence[Command]] | None = None,
     fanout: int = FANOUT,
     transport_for: Callable[[Host], Transport] | None = None,
     on_state: Callable[[str, State], None] = lambda _name, _state: None,
@@ -59,13 +60,16 @@ async def gather(
 ) -> dict[str, dict[str, Capture]]:
     """Collect from all hosts, keyed by host name; `on_host` gets each host's as soon as it is done.
 
+    `commands_of` stands in place of `commands` where hosts are not asked the same.
+
     Setting `stop`, or cancelling the task, ends the run early: connections are closed, so that
     nothing stays on any host, what was captured is kept, and the rest is INTERRUPTED. A cancelled
     gather returns all the same: it has taken the cancellation for an answer.
     """
     choose, places = transport_for or transport_choice(), asyncio.Semaphore(fanout)
     start = time.monotonic()
-    runs = [_Run(host, commands, {}, lambda: time.monotonic() - start, on_state) for host in hosts]
+    asked = commands_of or (lambda _host: commands)
+    runs = [_Run(h, asked(h), {}, lambda: time.monotonic() - start, on_state) for h in hosts]
     tasks = [asyncio.ensure_future(run.go(choose, places, on_host)) for run in runs]
     await _until_done(tasks, stop)
     return {run.host.name: run.whole for run in runs}

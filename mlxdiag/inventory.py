@@ -400,7 +400,7 @@ _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:~/|/)[\w./+@%,:-]+")
 _RESERVED = frozenset(
-    {"probes", "recording.json", "inventory.yaml", "preflight.json", "server.json"}
+    {"probes", "recording.json", "inventory.yaml", "preflight.json", "server.json", "hang.json"}
 )
 """What a recording keeps beside the folders of its hosts."""
 

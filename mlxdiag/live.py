@@ -23,18 +23,23 @@ def record(
     inventory: Inventory,
     *,
     commands: Sequence[Command] = COMMANDS,
+    commands_of: Callable[[Host], Sequence[Command]] | None = None,
     fanout: int = FANOUT,
     timeout_s: float | None = None,
     on_state: OnState = lambda _host, _state: None,
     on_host: OnHost = lambda _host, _captures: None,
 ) -> Recording:
-    """Ask every host once; whatever ends the run, what was gathered until then is returned."""
-    return asyncio.run(_record(inventory, commands, fanout, timeout_s, on_state, on_host))
+    """Ask every host once; whatever ends the run, what was gathered until then is returned.
+
+    `commands_of` stands in place of `commands` where hosts are not asked the same.
+    """
+    asked = commands_of or (lambda _host: commands)
+    return asyncio.run(_record(inventory, asked, fanout, timeout_s, on_state, on_host))
 
 
 async def _record(
     inventory: Inventory,
-    commands: Sequence[Command],
+    commands_of: Callable[[Host], Sequence[Command]],
     fanout: int,
     timeout_s: float | None,
     on_state: OnState,
@@ -44,7 +49,8 @@ async def _record(
     with listening(timeout_s) as ending:
         hosts = await gather(
             inventory.hosts,
-            commands,
+            (),
+            commands_of=commands_of,
             fanout=fanout,
             on_state=on_state,
             on_host=on_host,

@@ -6,6 +6,7 @@ HOST/COMMAND.out .err   raw bytes, as the host printed them
 HOST/manifest.json      per command: argv, outcome, exit status, start, seconds
 preflight.json          what a preflight was asked
 server.json             what a server was asked, and what it answered
+hang.json               what a look at ranks was asked
 probes/NNN-BACKEND/     per launch: plan.json, and rank<k>.jsonl with what each rank said
 """
 
@@ -26,6 +27,7 @@ from mlxdiag.errors import InventoryError, RecordingError
 from mlxdiag.inventory import Inventory
 
 if TYPE_CHECKING:
+    from mlxdiag.hang.asked import Asked as AskedOfRanks
     from mlxdiag.preflight.asked import Asked
     from mlxdiag.probe.plan import Plan, Refusal
     from mlxdiag.probe.said import GangRun
@@ -35,6 +37,7 @@ FORMAT = "mlxdiag/recording"
 FORMAT_VERSION = 1
 ASKED = "preflight.json"
 SERVER = "server.json"
+ASKED_OF_RANKS = "hang.json"
 MAX_BYTES = 1 << 30
 """A recording larger than this is refused: 64 hosts take about 4 MB."""
 
@@ -56,6 +59,7 @@ class Recording:
     refusals: tuple[Refusal, ...] = ()
     preflight: Asked | None = None
     server: Look | None = None
+    hang: AskedOfRanks | None = None
 
 
 def check_target(path: Path) -> None:
@@ -121,6 +125,7 @@ def loads(files: Files, source: str) -> Recording:
             refusals=_refusals(head.get("refusals", ())),
             preflight=_asked(files, source),
             server=_looked(files, source),
+            hang=_asked_of_ranks(files, source),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
@@ -162,6 +167,10 @@ def files_of(recording: Recording) -> dict[str, bytes]:
         from mlxdiag.server import record as looks  # noqa: PLC0415
 
         files[SERVER] = looks.dump(recording.server)
+    if recording.hang:
+        from mlxdiag.hang import asked as of_ranks  # noqa: PLC0415
+
+        files[ASKED_OF_RANKS] = of_ranks.dump(recording.hang)
     for host, captures in recording.hosts.items():
         files[f"{host}/manifest.json"] = _json({n: _entry(c) for n, c in captures.items()})
         for name, capture in captures.items():
@@ -186,6 +195,14 @@ def _looked(files: Files, source: str) -> Look | None:
     from mlxdiag.server import record as looks  # noqa: PLC0415  # most recordings are of no server
 
     return looks.load(files[SERVER], f"{source}/{SERVER}")
+
+
+def _asked_of_ranks(files: Files, source: str) -> AskedOfRanks | None:
+    if ASKED_OF_RANKS not in files:
+        return None
+    from mlxdiag.hang import asked  # noqa: PLC0415  # most recordings are of no such look
+
+    return asked.load(files[ASKED_OF_RANKS], f"{source}/{ASKED_OF_RANKS}")
 
 
 def _refusals(said: Sequence[Mapping[str, Any]]) -> tuple[Refusal, ...]:

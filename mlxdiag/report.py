@@ -21,6 +21,7 @@ from mlxdiag.silence import silenced
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
     from mlxdiag.diagnose.command import Judged
+    from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.probe.judge import Probe
@@ -71,6 +72,7 @@ class Report:
     facts: tuple[Finding, ...] = ()
     pairs: tuple[Matrix, ...] = ()
     preflight: Preflight | None = None
+    hang: Hang | None = None
     diagnosed: Judged | None = None
     server: Served | None = None
     plan: Plan | None = None
@@ -191,6 +193,8 @@ def build(
         return _server(recording, tool_version, wanted, fail_on)
     if command == "preflight":
         return _preflight(recording, tool_version, wanted, fail_on, early)
+    if command == "hang":
+        return _hang(recording, tool_version)
     seen = cluster.build(recording.inventory, recording.hosts, early)
     findings: Sequence[Finding] = checks.run(seen, _asked(command))
     links = climb(seen.topology, findings)
@@ -289,6 +293,30 @@ def _server(
         recommendation=Recommendation(None, "low", "no host was asked", (), ()),
         fail_on=fail_on,
         server=served,
+    )
+
+
+def _hang(recording: Recording, tool_version: str) -> Report:
+    """Judge two looks at ranks. Ports and cables were not asked, so nothing is known of them."""
+    from mlxdiag.checks.hang import findings  # noqa: PLC0415
+    from mlxdiag.hang.judge import judge  # noqa: PLC0415
+
+    seen = cluster.build(recording.inventory, recording.hosts)
+    facts = checks.run(seen)
+    links = climb(seen.topology, facts)
+    hang = judge(recording)
+    return Report(
+        command="hang",
+        tool_version=tool_version,
+        started_at=recording.started_at,
+        duration_s=recording.duration_s,
+        ended=recording.ended,
+        cluster=seen,
+        links=links,
+        findings=silenced(findings(hang), recording.inventory.silence),
+        recommendation=recommend(seen, links, facts),
+        facts=facts,
+        hang=hang,
     )
 
 

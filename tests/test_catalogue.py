@@ -14,7 +14,7 @@ from mlxdiag import finding as findings
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL, page
-from mlxdiag.checks import CHECKS, RDMA_ONLY, RETIRED, gate, hostfile, probes, server, whole
+from mlxdiag.checks import CHECKS, RDMA_ONLY, RETIRED, gate, hang, hostfile, probes, server, whole
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
@@ -239,9 +239,11 @@ NEVER_UNKNOWN = frozenset(
 
 
 FURTHER = tuple(check for area in whole.FURTHER.values() for check in area)
-ELSEWHERE = {check.id for check in (*hostfile.CHECKS, *gate.CHECKS, *server.CHECKS, *FURTHER)}
-"""Seen to in tests/checks/test_hostfile.py, tests/preflight/test_judge.py, tests/server and
-tests/checks/test_further.py."""
+ELSEWHERE = {
+    check.id for check in (*hostfile.CHECKS, *gate.CHECKS, *server.CHECKS, *hang.CHECKS, *FURTHER)
+}
+"""Seen to in tests/checks/test_hostfile.py, tests/preflight/test_judge.py, tests/server,
+tests/hang/test_judge.py and tests/checks/test_further.py."""
 
 
 @pytest.mark.parametrize("check", [c for c in ALL if c.id not in ELSEWHERE], ids=lambda c: c.id)

@@ -109,6 +109,8 @@ def test_the_script_is_the_module() -> None:
         ("fix",),
         ("bundle",),
         ("preflight",),
+        ("hang",),
+        ("stop",),
         ("diagnose",),
         ("schema",),
         ("server",),
@@ -135,10 +137,12 @@ def test_every_command_has_help_that_is_tested() -> None:
         "demo",
         "diagnose",
         "probe",
+        "hang",
         "preflight",
         "recommend",
         "schema",
         "server",
+        "stop",
     }
     names = {command.name or "" for command in hostfile.app.registered_commands}
     assert names == {"write", "check"}

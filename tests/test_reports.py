@@ -393,6 +393,7 @@ def test_schema_knows_exactly_the_words_of_the_program() -> None:
         "hostfile",
         "jobs",
         "server",
+        "hang",
     ]
 
 

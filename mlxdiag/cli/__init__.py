@@ -19,6 +19,7 @@ from mlxdiag.cli import (
     diagnose,
     explain,
     fix,
+    hang,
     hostfile,
     ports,
     preflight,
@@ -26,6 +27,7 @@ from mlxdiag.cli import (
     recommend,
     schema,
     server,
+    stop,
     streams,
 )
 from mlxdiag.cli.options import EPILOG
@@ -68,6 +70,8 @@ app.command(epilog=EPILOG)(bundle.bundle)
 app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
 app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
 app.command(epilog=EPILOG)(server.server)
+app.command(epilog=EPILOG)(hang.hang)
+app.command(epilog=EPILOG)(stop.stop)
 app.command()(schema.schema)
 
 

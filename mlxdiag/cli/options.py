@@ -112,6 +112,17 @@ InventoryOption = Annotated[
 HostsOption = Annotated[
     str | None, typer.Option("--hosts", help="Instead of an inventory: a,b,studio[1-4].")
 ]
+LocalOption = Annotated[
+    bool, typer.Option("--local", help="This machine, without inventory and ssh.")
+]
+PatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        help="Regular expression for the command lines of the ranks.  [default: server.pattern]",
+        show_default=False,
+    ),
+]
 ReplayOption = Annotated[
     Path | None,
     typer.Option("--replay", help="A recording (folder or .tar.gz) instead of live hosts."),

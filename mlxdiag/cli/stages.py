@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Thread
@@ -62,6 +63,18 @@ def _check_silence(where: str, id_: str) -> None:
         near = get_close_matches(id_, ids, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise MlxdiagError(f"{where}: no check is called {id_!r}{hint}")
+
+
+def hosts_of(path: Path | None, hosts: str | None, *, local: bool) -> Inventory:
+    """Do as `inventory_of`, or take this machine alone; an inventory beside it says what is run."""
+    from mlxdiag import inventory  # noqa: PLC0415
+
+    if not local:
+        return inventory_of(path, hosts)
+    if hosts is not None:
+        raise typer.BadParameter("give --hosts or --local, not both")
+    here = inventory.from_hosts("127.0.0.1")
+    return replace(inventory.load(path), hosts=here.hosts) if path is not None else here
 
 
 def replayed(

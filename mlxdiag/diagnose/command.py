@@ -25,11 +25,15 @@ NOBODY = Inventory("", (), source="")
 
 @dataclass(frozen=True)
 class Judged:
-    """A diagnosis, its causes joined with the cluster. `hostfile` is where ranks were read from."""
+    """A diagnosis, its causes joined with the cluster. `hostfile` is where ranks were read from.
+
+    `ranks` is how many there are; 0 where no host was asked.
+    """
 
     diagnosis: order.Diagnosis
     cases: tuple[join.Case, ...]
     hostfile: str | None = None
+    ranks: int = 0
 
     @property
     def recognised(self) -> bool:
@@ -65,8 +69,8 @@ def build(
     if told is not None and recording is not None:
         file = entries.read(made.cluster, told)
         about = checks.findings(made.cluster, told, made.facts)
-    cases = join.cases(diagnosis, join.Ground(made.cluster, (*made.facts, *about), file))
-    judged = Judged(diagnosis, cases, path)
+    ground = join.Ground(made.cluster, (*made.facts, *about), file)
+    judged = Judged(diagnosis, join.cases(diagnosis, ground), path, len(ground.ranks))
     return replace(made, findings=(*made.findings, *about), diagnosed=judged)
 
 

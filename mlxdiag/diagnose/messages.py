@@ -79,6 +79,8 @@ _ADDRESS_GONE = (
     "network-ipv4",
     "network-bridge",
     "network-link-local",
+    "network-address-persistent",
+    "network-exo",
 )
 _STALE = (
     "a rank of an earlier run, or another server, is still there",
@@ -91,13 +93,20 @@ _ROUTE = (
     "network-subnet",
     "network-link-local",
     "network-bridge",
+    "network-route",
+    "network-coordinator-route",
 )
 _CABLE = ("the interface of the cable is not active", "network-interface-active")
 _PRIVACY = (
     "macOS' Local Network privacy denies the process that started the rank; ping and ssh still"
     " work then",
 )
-_FIREWALL = ("a firewall or a VPN drops the packets",)
+_FIREWALL = (
+    "a firewall or a VPN drops the packets",
+    "network-firewall",
+    "network-vpn-default",
+    "network-vpn-overlap",
+)
 _PORT_DOWN = (
     "a port is PORT_DOWN: no cable, the far Mac is off or has RDMA switched off, or the matrix"
     " names another port",
@@ -118,7 +127,11 @@ _NO_GID = (
     "network-ipv4",
     "network-bridge",
 )
-_GID_MOVED = ("the IPv4-mapped GID is not at index 1, which MLX always uses", "gid-index-1")
+_GID_MOVED = (
+    "the IPv4-mapped GID is not at index 1, which MLX always uses, or is that of an old address",
+    "gid-index-1",
+    "gid-current-address",
+)
 _LEAKED = (
     "protection domains are leaked by failed starts and killed ranks: a device has about 11",
     "jobs-none-running",
@@ -138,6 +151,7 @@ _NO_RDMA = (
     "rdma-enabled",
     "hardware-thunderbolt5",
     "rdma-devices-listed",
+    "rdma-stored-switch",
 )
 _OLD_MACOS = ("macOS is older than 26.2", "versions-macos-rdma")
 _MATRIX = (

@@ -37,17 +37,22 @@ def suspect(said: Sighting, diagnosis: Diagnosis) -> Suspect:
     """Tell whom an error is of; nobody where the logs do not say it."""
     if said.about_rank is not None:
         return Suspect(said.about_rank, None, "by the message itself")
-    if said.speaker.rank is not None:
-        return Suspect(said.speaker.rank, None, said.speaker.how)
-    if said.speaker.host is not None:
-        return Suspect(None, said.speaker.host, said.speaker.how)
+    of = said.speaker
+    if of.rank is not None or of.host is not None:
+        return Suspect(of.rank, of.host, of.how)
     if said.host is not None:
         return Suspect(None, said.host, "by the message itself")
+    if said.entry.id == "jaccl-bind":
+        return Suspect(0, None, "by the message itself: only rank 0 listens")
+    return _by_launcher(said, diagnosis)
+
+
+def _by_launcher(said: Sighting, diagnosis: Diagnosis) -> Suspect:
     exits = _exits(diagnosis, said.speaker.source)
     if len(exits) != 1:
         return Suspect()
     echo = any(e.speaker.source == said.speaker.source and _raised(e) for e in diagnosis.echoes)
-    how = "as the only rank that mlx.launch saw end with an error"
+    how = "from mlx.launch, which saw no other rank end with an error"
     more = "; an echo in the log may be its word, too" if echo else ""
     return Suspect(exits.pop(), None, how + more, sure=not echo)
 

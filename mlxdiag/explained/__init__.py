@@ -11,6 +11,7 @@ from mlxdiag.explained import (
     bridges,
     cabling,
     further,
+    hang,
     hostfile,
     hosts,
     network,
@@ -38,6 +39,7 @@ PARTS: tuple[Mapping[str, Explained], ...] = (
     hostfile.ENTRIES,
     probes.ENTRIES,
     server.ENTRIES,
+    hang.ENTRIES,
 )
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlxdiag.capture import Outcome
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Plan, RankPlan
 from mlxdiag.probe.said import LAUNCHER, End, Event, GangRun, RankLog
@@ -158,6 +159,7 @@ class _Voice:
         self.host = members[0].plan.host
         self.talk: Talk | None = None
         self.over = False
+        self.gone = False
         self._rest = bytearray()
         self._prefix = gang.plan.nonce.encode() + b" "
 
@@ -198,8 +200,8 @@ class _Voice:
     def noise(self, data: bytes) -> None:
         self.members[0].log.hear_noise(data.decode("utf-8", "replace"))
 
-    def hear_end(self, why: str) -> None:
-        self.over = True
+    def hear_end(self, why: str, known: bool) -> None:  # as Ears has it
+        self.over, self.gone = True, known
         for member in self.members:
             member.lose(why)
 
@@ -234,9 +236,10 @@ class _LauncherVoice(_Voice):
     def noise(self, data: bytes) -> None:
         self.log.hear_noise(data.decode("utf-8", "replace"))
 
-    def hear_end(self, why: str) -> None:
+    def hear_end(self, why: str, known: bool) -> None:
         if not self.over:
             self.log.lost = why
+        self.gone = known
         self._end()
 
     def _end(self) -> None:
@@ -325,7 +328,7 @@ class _Gang:
             line = line_of(voice.host)
             voice.talk = await self.talker_for(voice.host).talk(voice.host, line, ears)
         except NoTalkError as error:
-            voice.hear_end(f"{error.outcome.value}: {error.detail}")
+            voice.hear_end(f"{error.outcome.value}: {error.detail}", known=True)
             return
         job = json.dumps(voice.job()).encode()
         voice.talk.send(self._source + b"\0" + job + b"\n")
@@ -388,19 +391,21 @@ class _Gang:
     async def verify(self) -> tuple[str, ...]:
         """Ask every host whether what was started there is gone: by pid and start time."""
         asked = [
-            self._left(f"rank {m.plan.rank} on {m.plan.host.name}", m.plan.host, m.log)
-            for m in self.members
+            self._left(f"rank {m.plan.rank} on {m.plan.host.name}", m.plan.host, m.log, voice)
+            for voice in self.voices
+            for m in voice.members
         ]
         if self.launcher:
-            host = self.launcher.host
-            asked.append(self._left(f"mpirun on {host.name}", host, self.launcher.log))
+            host, log = self.launcher.host, self.launcher.log
+            asked.append(self._left(f"mpirun on {host.name}", host, log, self.launcher))
         return tuple(text for text in await asyncio.gather(*asked) if text)
 
-    async def _left(self, where: str, host: Host, log: RankLog) -> str:
+    async def _left(self, where: str, host: Host, log: RankLog, voice: _Voice) -> str:
         """Wait for what may still be on its way out: without an `exit` the lease has to run out."""
         spawned = log.last("spawn")
         if spawned is None:
-            return ""
+            known = voice.gone or voice.talk is None
+            return "" if known else f"{where}: not known: it never said what it started"
         named = {spawned.get(pid): spawned.get(began) for pid, began in PIDS.items()}
         pids = {pid: began for pid, began in named.items() if pid and began}
         if not pids:
@@ -420,14 +425,22 @@ class _Gang:
 
     async def _alive(self, host: Host, pids: Mapping[int, str]) -> list[str]:
         said: list[bytes] = []
+        broken: list[str] = []
         ended = asyncio.Event()
-        ears = Ears(said.append, lambda _data: None, lambda _why: ended.set())
+
+        def end(why: str, known: bool) -> None:
+            broken.extend([] if known else [why])
+            ended.set()
+
+        ears = Ears(said.append, lambda _data: None, end)
         line = f"exec ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
         talk = await self.talker_for(host).talk(host, line, ears)
         try:
             await asyncio.wait_for(ended.wait(), 10)
         finally:
             await talk.close()
+        if broken:
+            raise NoTalkError(Outcome.DISCONNECTED, broken[0])
         rows = (row.split(maxsplit=7) for row in b"".join(said).decode().splitlines())
         return [row[0] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)]
 

@@ -50,6 +50,9 @@ def headline(judged: Judged) -> str:
         return "the log is empty"
     if found.strange:
         return "an error that is not known" + (", and echoes" if found.echoes else "")
+    if not found.echoes and found.notices:
+        last = found.notices[-1]
+        return f"no cause in it; last said: {last.text}: {last.means}"
     if found.echoes:
         return "only echoes: the error of the rank that failed first is not in these logs"
     return "nothing in it is known"
@@ -98,9 +101,13 @@ def _host(case: Case, judged: Judged) -> Iterator[Line]:
         return
     source = judged.hostfile or "the inventory"
     if host and who.rank is not None:
-        yield Line(f"rank {who.rank} is {host}, by the order of {source}; known {who.how}")
-    elif host is None and judged.diagnosis.causes and who.how:
-        yield Line(f"{_who(case)}: known {who.how}", dim=True)
+        order = f"by the order of {source}"
+        yield Line(f"rank {who.rank} is {host} {order}; the rank is known {who.how}")
+        return
+    if who.rank is not None and judged.ranks and host is None:
+        count = f"{judged.ranks} rank{'' if judged.ranks == 1 else 's'}"
+        yield Line(f"no host is known for rank {who.rank}: {source} has {count}", "unknown")
+    yield Line(f"{_who(case)}: known {who.how}", dim=True)
 
 
 def told(cell: Cell) -> str:

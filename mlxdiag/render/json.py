@@ -19,6 +19,7 @@ from mlxdiag.topology import Cell
 if TYPE_CHECKING:
     from mlxdiag.advice import Present
     from mlxdiag.diagnose.command import Judged
+    from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe
     from mlxdiag.probe.matrix import Matrix, Way
@@ -76,6 +77,7 @@ def document(report: Report) -> Object:
         "recommendation": _recommendation(report),
         "summary": report.summary,
         **({"hostfile": _file(report.file)} if report.file else {}),
+        **({"hang": _hang(report.hang)} if report.hang else {}),
         **({"diagnosis": _diagnosis(report.diagnosed)} if report.diagnosed else {}),
         **({"server": _server(report.server)} if report.server else {}),
         **({"plan": _plan(report.plan)} if report.plan else {}),
@@ -90,6 +92,11 @@ def _file(file: HeldFile) -> Object:
         "diff": file.diff,
         "reason": file.why or None,
     }
+
+
+def _hang(hang: Hang) -> Object:
+    """Write all of it as it is; tuples become lists."""
+    return asdict(hang)
 
 
 def _diagnosis(judged: Judged) -> Object:

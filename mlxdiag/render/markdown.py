@@ -18,6 +18,7 @@ from mlxdiag.render.verdicts import WORDS, of_link
 from mlxdiag.report import Report
 
 if TYPE_CHECKING:
+    from mlxdiag.hang.verdict import Hang
     from mlxdiag.preflight.judge import Preflight
     from mlxdiag.render.advised import Part
     from mlxdiag.render.launches import Block
@@ -65,7 +66,9 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
         return
     if report.preflight is not None:
         yield from _stages(report, report.preflight, style)
-    if report.command != "probe":
+    if report.hang is not None:
+        yield from _ranks(report.hang, style)
+    if report.command not in ("probe", "hang"):
         yield from _heading("Hosts")
         yield from _table(HOST, (of_host(report, facts) for facts in report.cluster.facts), style)
         yield from _pairs(report, style)
@@ -74,7 +77,7 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     for of in measured(report):
         yield from _links(of, style)
     yield from _findings(report, style)
-    if report.command != "probe":
+    if report.command not in ("probe", "hang"):
         yield from _backends(report, style)
 
 
@@ -118,6 +121,22 @@ def _stages(report: Report, found: Preflight, style: Style) -> Iterator[str]:
         when = found.asked.baseline["started_at"]
         yield _text(f"beside the baseline of {when}:", style)
         yield from _list(changes(report) or ("none",), style)
+
+
+def _ranks(hang: Hang, style: Style) -> Iterator[str]:
+    from mlxdiag.render.ranks import HOST as HOST_OF_RANKS  # noqa: PLC0415
+    from mlxdiag.render.ranks import RANK, of_rank, stacks, to_look_at  # noqa: PLC0415
+    from mlxdiag.render.ranks import of_host as host_of_ranks  # noqa: PLC0415
+
+    if hang.ranks:
+        yield from _heading("Ranks")
+        yield from _table(RANK, map(of_rank, hang.ranks), style)
+    yield from _heading("Hosts")
+    yield from _table(HOST_OF_RANKS, map(host_of_ranks, hang.hosts), style)
+    if blamed := to_look_at(hang):
+        yield from _heading("Stacks")
+        lines = [line.strip() for row in blamed for line in stacks(row)]
+        yield from (f"- {_code(line, style)}" for line in lines[:AT_MOST])
 
 
 def _heading(text: str) -> tuple[str, ...]:

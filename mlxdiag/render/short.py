@@ -86,41 +86,48 @@ def _ran(probes: Sequence[Probe]) -> Iterator[str]:
 
 def verdict_line(report: Report, style: Style) -> str:
     """Say the verdict, the backend, the counts and the first thing to do, in one line."""
-    counts = report.summary
-    usable = sum(state.jaccl.usable is True for state in report.links)
-    if report.command == "probe":
-        ran = ", ".join(_ran(report.probes))
-        return style.text(f"{report.verdict.upper()}: {ran or 'nothing was launched'}")
     if report.command == "recommend":
         return _recommended(report, style)
-    if report.diagnosed is not None:
-        from mlxdiag.render.diagnosed import headline  # noqa: PLC0415  # `ports` does without
-
-        said = headline(report.diagnosed)
-        return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
-    if report.server is not None:
-        from mlxdiag.render.served import in_short  # noqa: PLC0415
-
-        cut = "" if report.ended == "complete" else f" ({report.ended})"
-        return style.text(f"{report.verdict.upper()}: {'; '.join(in_short(report.server))}{cut}")
-    if report.preflight is not None:
-        said = _preflight(report, report.preflight)
-        return style.text(f"{report.verdict.upper()}: {said}{_cut(report)}")
+    own = _own(report)
+    if own is not None:
+        return style.text(f"{report.verdict.upper()}: {own}")
+    usable = sum(state.jaccl.usable is True for state in report.links)
     subject = (
         f"{usable} of {len(report.links)} links fit for RDMA;",
         f"backend {report.recommendation.backend or 'none'};",
     )
     if report.file is not None:
         subject = (f"{report.file.path};", f"{report.file.backend}, {_ranks(report.file)};")
+    counts = report.summary.items()
     parts = [
         f"{report.verdict.upper()}:",
         *subject,
-        (", ".join(f"{n} {k}" for k, n in counts.items() if n and k in SAID) or "no check") + ";",
+        (", ".join(f"{n} {k}" for k, n in counts if n and k in SAID) or "no check") + ";",
     ]
     first = next(iter(groups(report)), None)
     if first is not None and first.first.fix and first.first.fix.kind is not FixKind.NONE:
         parts.append(f"first: {first.first.fix.kind.value} {first.first.subject.label};")
     return style.text(" ".join(parts).rstrip(";") + _cut(report))
+
+
+def _own(report: Report) -> str | None:
+    """Give what stands behind the verdict of a command that says something of its own."""
+    if report.command == "probe":
+        return ", ".join(_ran(report.probes)) or "nothing was launched"
+    if report.hang is not None:
+        return report.hang.said + _cut(report)
+    if report.diagnosed is not None:
+        from mlxdiag.render.diagnosed import headline  # noqa: PLC0415  # `ports` does without
+
+        return headline(report.diagnosed) + _cut(report)
+    if report.server is not None:
+        from mlxdiag.render.served import in_short  # noqa: PLC0415  # `ports` does without
+
+        cut = "" if report.ended == "complete" else f" ({report.ended})"
+        return "; ".join(in_short(report.server)) + cut
+    if report.preflight is not None:
+        return _preflight(report, report.preflight) + _cut(report)
+    return None
 
 
 def _cut(report: Report) -> str:

@@ -105,6 +105,13 @@ def _fix_body(report: Report, style: Style) -> list[RenderableType]:
     return planned(report.plan, style) if report.plan else []
 
 
+def _hang_body(report: Report, style: Style) -> list[RenderableType]:
+    from mlxdiag.render.hang import hang  # noqa: PLC0415  # `ports` does without
+
+    shown = hang(report.hang, style) if report.hang else ()
+    return [*shown, *_findings(report, style)]
+
+
 def _diagnose_body(report: Report, style: Style) -> list[RenderableType]:
     from mlxdiag.render.diagnosed import diagnosed  # noqa: PLC0415  # `ports` does without
     from mlxdiag.render.recommend import laid_out  # noqa: PLC0415
@@ -124,6 +131,7 @@ BODIES = {
     "check": _check_body,
     "diagnose": _diagnose_body,
     "fix": _fix_body,
+    "hang": _hang_body,
     "hostfile check": _hostfile_body,
     "preflight": _preflight_body,
     "probe": _probe_body,

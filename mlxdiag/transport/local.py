@@ -107,7 +107,7 @@ class _Listener(asyncio.SubprocessProtocol):
         del exc
         if not self.gone.done():
             self.gone.set_result(None)
-            self._ears.ended("the process ended")
+            self._ears.ended("the process ended", True)
 
 
 @dataclass

@@ -321,19 +321,19 @@ class _Listener(asyncssh.SSHClientSession[bytes]):
 
     def __init__(self, ears: Ears) -> None:
         self._ears = ears
-        self._ended = "the connection was closed"
+        self._ended, self._known = "the connection was closed", False
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         (self._ears.stderr if datatype else self._ears.stdout)(data)
 
     def exit_status_received(self, status: int) -> None:
-        self._ended = f"the session ended with status {status}"
+        self._ended, self._known = f"the session ended with status {status}", True
 
     def exit_signal_received(self, signal: str, *_more: object) -> None:
-        self._ended = f"the session was ended by SIG{signal}"
+        self._ended, self._known = f"the session was ended by SIG{signal}", True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ears.ended(f"{exc or self._ended}")
+        self._ears.ended(f"{exc or self._ended}", self._known)
 
 
 @dataclass

@@ -12,11 +12,15 @@ from mlxdiag.inventory import Host
 
 @dataclass(frozen=True)
 class Ears:
-    """Who hears what a process says; `ended` comes once, after the last bytes, with the reason."""
+    """Who hears what a process says; `ended` comes once, after the last bytes.
+
+    It has the reason, and whether the process is known to have ended: of one behind a connection
+    that broke nobody knows.
+    """
 
     stdout: Callable[[bytes], None]
     stderr: Callable[[bytes], None]
-    ended: Callable[[str], None]
+    ended: Callable[[str, bool], None]
 
 
 class Talk(Protocol):

@@ -61,7 +61,7 @@ def test_with_a_recording_it_goes_on_to_the_port_and_is_the_same_each_time(tmp_p
     ran = run("rank2.err", "--replay", "night", cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (1, "")
     said = " ".join(ran.stdout.split())
-    assert "rank 2 is macstudio3, by the order of the inventory" in said
+    assert "rank 2 is macstudio3 by the order of the inventory" in said
     assert "its cell for macstudio2 is rdma_en3; that port, en3, is PORT_DOWN" in said
     assert run("rank2.err", "--replay", "night", cwd=tmp_path).stdout == ran.stdout
 

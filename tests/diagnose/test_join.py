@@ -15,7 +15,8 @@ from mlxdiag.render.diagnosed import told
 from mlxdiag.render.json import document
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
-from tests.checks.recorded import recorded
+from tests.checks.recorded import printing, recorded
+from tests.checks.surveyed import clean
 from tests.diagnose.logs import ended, killed, raised, read
 from tests.test_reports import validator
 
@@ -92,7 +93,17 @@ def test_a_device_of_the_hostfile_that_is_not_there() -> None:
 
 
 def test_a_rank_that_the_hostfile_has_not_is_no_host() -> None:
-    assert case_of(made(raised(DOMAIN, "[rank 3] "), "incident", ORDER)).host is None
+    report = made(raised(DOMAIN, "[rank 3] "), "incident", ORDER)
+    assert case_of(report).host is None
+    said = " ".join(FORMATS["table"](report, Style()).split())
+    assert "no host is known for rank 3: hosts.json has 3 ranks" in said
+
+
+def test_only_rank_0_of_jaccl_listens() -> None:
+    case = case_of(made(raised("[jaccl] Couldn't bind socket (error: 49)"), "incident", ORDER))
+    assert (case.suspect.rank, case.host) == (0, "macstudio4")
+    assert answers(case)[0] == "found"
+    assert "hostfile-ips macstudio4" in {f.key for f in case.findings}
 
 
 def test_errno_22_leads_to_the_port_without_an_ipv4_gid() -> None:
@@ -168,6 +179,18 @@ def test_without_a_recording_nothing_is_tested_and_nothing_passes() -> None:
     assert not any(report.summary.values())
 
 
+FIREWALL = b"Firewall is blocking all non-essential incoming connections. (State = 2)\n"
+
+
+@pytest.mark.parametrize(("host", "found"), [("macstudio1", True), ("macstudio2", False)])
+def test_no_answer_from_rank_0_leads_to_a_firewall_there(host: str, found: bool) -> None:
+    recording = printing(clean(), host, "socketfilterfw", FIREWALL)
+    log = read(raised("[jaccl] Couldn't connect (error: 60)", "[rank 2] "))
+    case = case_of(command.build([log], "0.1.0", recording))
+    assert ({f.key for f in case.findings} == {f"network-firewall {host}"}) is found
+    assert ("found" in answers(case)) is found
+
+
 # Verdicts and formats.
 
 
@@ -179,7 +202,8 @@ def test_without_a_recording_nothing_is_tested_and_nothing_passes() -> None:
         ("KeyError: 7\n", 3, "UNKNOWN: an error that is not known"),
         (raised("[jaccl] Recv failed with errno=2"), 3, "UNKNOWN: only echoes"),
         ("all is well\n", 3, "UNKNOWN: nothing in it is known"),
-        ("[INFO] Node with rank 0 completed\n", 3, "UNKNOWN: nothing in it is known"),
+        ("[INFO] Node with rank 0 completed\n", 3, "UNKNOWN: no cause in it; last said: [INFO]"),
+        ("[ring] Rank 1 accepting\n", 3, "UNKNOWN: no cause in it; last said: [ring] Rank 1 acc"),
         ("", 3, "UNKNOWN: the log is empty"),
     ],
 )
@@ -223,6 +247,9 @@ def test_what_a_log_says_becomes_no_markup() -> None:
 
 
 def test_the_repair_is_that_of_the_cause_behind_the_finding() -> None:
-    text = FORMATS["table"](made(raised(DOMAIN, "[rank 0] "), "incident"), Style())
-    assert "restart this host, and only this one" in " ".join(text.split())
+    text = FORMATS["table"](made(raised(DOMAIN, "[rank 2] "), "incident"), Style())
+    said = " ".join(text.split())
+    assert "cables and the far ends are not the cause macstudio1 - replug" in said
+    assert "macstudio3 en3, macstudio3 en5" in said
+    assert "macstudio1 en4, macstudio3" not in said
     assert "DO NOT TRY AGAIN" in text

@@ -152,6 +152,11 @@ def test_a_message_across_the_cut_of_a_long_line_is_not_lost() -> None:
             assert ids(reading) == ["jaccl-protection-domain"]
 
 
+def test_a_character_that_is_cut_off_at_the_end_is_replaced() -> None:
+    assert list(blocks([b"abc\xe2", b"\x82"])) == ["abc\ufffd\n"]
+    assert list(blocks(["abcdef".encode("utf-16")[:-1]])) == ["abcde\ufffd\n"]
+
+
 def test_encodings_are_guessed_only_where_it_is_plain() -> None:
     assert encoding(b"") == encoding(b"ab\x00") == encoding(b"plain text\x00\x00") == "utf-8"
     assert encoding("Node with".encode("utf-16-le")) == "utf-16-le"

@@ -6,11 +6,14 @@ import asyncio
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 
+from mlxdiag.inventory import Host
 from mlxdiag.probe import gang
-from mlxdiag.probe.said import NOISE_CHARS, RankLog
+from mlxdiag.probe.said import NOISE_CHARS, GangRun, RankLog
+from mlxdiag.transport.talk import Ears, Talk
 from tests.probe.logs import plan
 
 NOISE = b"x" * (2 * gang.LONGEST_NOISE)
@@ -79,3 +82,57 @@ def test_noise_without_end_is_kept_by_its_end() -> None:
     kept = "".join(log.noise)
     assert kept.endswith("noise\nlast\n")
     assert len(kept) < 2 * NOISE_CHARS
+
+
+# A host that goes silent.
+
+
+@dataclass
+class Silent:
+    """A way to hosts where a process says these bytes when it is started, and no more.
+
+    One that was started to look after others breaks off, or ends, with nothing said.
+    """
+
+    says: bytes
+    known: bool
+
+    async def talk(self, _host: Host, line: str, ears: Ears) -> Talk:
+        if "exec ps" in line:
+            ears.ended("the connection was closed", self.known)
+        else:
+            ears.stdout(self.says)
+        return Mute()
+
+
+class Mute:
+    def send(self, data: bytes) -> None:
+        """Nobody hears it."""
+
+    async def close(self) -> None:
+        """Nothing comes of it."""
+
+
+SPAWNED = line(ev="spawn", pid=7, supervisor=8, began="Mon", supervisor_began="Mon")
+
+
+@pytest.mark.parametrize(
+    ("says", "known", "left"),
+    [
+        (b"Welcome\n", True, "not known: it never said what it started"),
+        (SPAWNED, False, "not known: the connection was closed"),
+        (SPAWNED, True, ""),
+    ],
+)
+def test_of_a_host_that_is_silent_nobody_says_that_nothing_is_left(
+    says: bytes, *, known: bool, left: str
+) -> None:
+    made = replace(plan(2), deadlines_s={**plan(2).deadlines_s, "spawn": 0.2}, lease_s=0.1)
+
+    async def run() -> GangRun:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.4, stop.set)
+        return await gang.run(made, lambda _host: Silent(says, known), stop=stop)
+
+    wanted = tuple(f"rank {n} on mac{n}: {left}" for n in range(2)) if left else ()
+    assert asyncio.run(run()).left == wanted

@@ -1,0 +1,181 @@
+"""Causes: what explains where all others are. With one of these nobody else is accused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from mlxdiag.hang.standing import Run, Standing, joins, meeting
+from mlxdiag.hang.verdict import Verdict
+from mlxdiag.hang.words import (
+    are,
+    joined,
+    lines_of,
+    make,
+    names,
+    placed,
+    verb,
+)
+from mlxdiag.readings import Gap
+
+GPU_FULL = 95.0
+"""A GPU that spins in a fence is busy all the time; one that works rests between steps."""
+
+
+def _kernel(run: Run) -> Iterator[Verdict]:
+    who = [s for s in run.standings if s.both("kernel")]
+    if not who:
+        return
+    said = f"{names(who)} {verb(who, 'wait')} in the kernel, in a call that no signal ends"
+    others = [
+        f"{host.host}: also pid {p.pid}: {p.arguments[:80]}"
+        for host in run.seen.hosts
+        for p in host.unkillable
+        if p.pid not in {s.rank.found.pid for s in who}
+    ]
+    yield make(
+        run,
+        "kernel",
+        who,
+        joined(run, f"{said}; look at {placed(who)}"),
+        "start no verbs program on that host (they join the wait); only a restart of it helps",
+        *others,
+    )
+
+
+def _stopped(run: Run) -> Iterator[Verdict]:
+    who = [s for s in run.standings if s.now.kind == "stopped"]
+    if who:
+        pids = " ".join(str(s.rank.found.pid) for s in who)
+        said = f"{placed(who)} {are(who)} stopped (state T)"
+        yield make(
+            run,
+            "rank-stopped",
+            who,
+            joined(run, said),
+            f"let it go on (`kill -CONT {pids}` on its host), and find out who stopped it",
+        )
+
+
+def _gone(run: Run) -> Iterator[Verdict]:
+    who = [s for s in run.standings if s.now.kind == "gone"]
+    lost = run.missing
+    if run.seen.lost and lost and not who:
+        return  # they may be on a host that did not answer
+    if not who and not lost:
+        return
+    parts = []
+    if who:
+        parts.append(f"{placed(who)} {'have' if len(who) > 1 else 'has'} ended between the samples")
+    if lost:
+        label = f"rank{'s' if len(lost) > 1 else ''} {', '.join(map(str, lost))}"
+        parts.append(f"{label} {'do' if len(lost) > 1 else 'does'} not run on any host")
+    spin = [s for s in run.standings if s.cpu is not None and s.cpu > 0.5 and s.now.kind != "gone"]
+    spinning = f"{names(spin)} {verb(spin, 'spin')} for it" if spin else ""
+    made = make(
+        run,
+        "rank-gone",
+        who,
+        joined(run, "; ".join(filter(None, ("; ".join(parts), spinning)))),
+        "read the end of that rank's log for why it ended; then stop the others and start anew:"
+        " they cannot go on",
+        f"MLX's file counts {run.size} ranks" if run.size else "",
+    )
+    yield replace(made, ranks=(*made.ranks, *(f"rank {number}" for number in lost)))
+
+
+def _init(run: Run) -> Iterator[Verdict]:
+    inside = [s for s in run.standings if s.both("init")]
+    if not inside:
+        return
+    past = [s for s in run.standings if s not in inside and s.now.kind not in ("gone", "stopped")]
+    again = [s for s in inside if _has_met(run, s)]
+    if past and again:
+        yield make(
+            run,
+            "init-twice",
+            again,
+            joined(
+                run,
+                f"{placed(again)} {are(again)} inside init for a second"
+                f" time{lines_of(again)}: the ranks were joined already",
+            ),
+            "call mx.distributed.init once, and pass its group on; a second one of another backend"
+            " waits for ranks that do not come",
+        )
+        return
+    if run.missing and not run.seen.lost:
+        return  # who is missing is said already
+    steps = tuple(f"{s.label}: {_STEPS.get(s.now.step, 'init')}" for s in inside)
+    blamed = inside if past else ()
+    yield make(
+        run,
+        "init-waits",
+        blamed,
+        joined(
+            run,
+            f"{names(inside)} {are(inside)} inside init and {verb(inside, 'wait')} for others",
+        ),
+        "compare MLX_RANK, the hostfile and the versions of mlx on every host; start all ranks"
+        " within 7 s of each other; `mlxdiag hostfile check`",
+        *steps,
+    )
+
+
+_STEPS = {
+    "accept": "waits for the rank before it to connect",
+    "connect": "the rank after it does not listen",
+    "side channel": "waits in jaccl's exchange over TCP",
+}
+
+
+def _has_met(run: Run, each: Standing) -> bool:
+    look, ports = each.rank.looks[1], meeting(run.seen)
+    if isinstance(look, Gap):
+        return False
+    return any(s.state == "ESTABLISHED" and joins(s, ports) for s in look.sockets)
+
+
+def _fast_synch(run: Run) -> Iterator[Verdict]:
+    if not any(_fast(s) for s in run.standings):
+        return
+    who = [s for s in run.standings if _fast(s) and not s.moved.steps and _wedged(run, s)]
+    if not who:
+        return
+    full = [
+        f"{name}: GPU busy {run.host(name).gpu[1]:.0f} %"
+        for name in dict.fromkeys(s.rank.found.host for s in who)
+        if run.host(name).gpu[1] is not None
+    ]
+    yield make(
+        run,
+        "fast-synch",
+        who,
+        joined(
+            run,
+            f"{placed(who)} {are(who)} wedged between GPU and CPU with MLX_METAL_FAST_SYNCH set",
+        ),
+        "start without MLX_METAL_FAST_SYNCH; a GPU that stays at 100 % without a process needs a"
+        " restart of its Mac",
+        *full,
+    )
+
+
+def _fast(each: Standing) -> bool:
+    return each.rank.found.variables.get("MLX_METAL_FAST_SYNCH", "0").strip() not in ("", "0")
+
+
+def _wedged(run: Run, each: Standing) -> bool:
+    gpu = run.host(each.rank.found.host).gpu
+    full = all(percent is not None and percent >= GPU_FULL for percent in gpu)
+    return each.both("fence") or (full and each.both("fence", "eval"))
+
+
+CAUSES: Sequence[Callable[[Run], Iterator[Verdict]]] = (
+    _kernel,
+    _stopped,
+    _gone,
+    _init,
+    _fast_synch,
+)
+"""What explains where all others are: with one of these, nobody else is accused."""

@@ -1,0 +1,150 @@
+"""Which processes are the server: by their own arguments, and nothing that only speaks of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxdiag import processes
+from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
+from mlxdiag.errors import InventoryError
+from mlxdiag.facts import ps
+from mlxdiag.facts.ps import Process
+from mlxdiag.facts.ss import Socket
+from mlxdiag.inventory import Host, Inventory, Server
+from mlxdiag.readings import Gap
+from mlxdiag.stop.command import pattern_of
+from mlxdiag.stop.remains import State, left
+from mlxdiag.stop.targets import population
+
+SERVER = processes.compiled(r"openai_cluster_server")
+FRAMEWORK = (
+    "/Library/Frameworks/Python.framework/Versions/3.13/Resources/Python.app/Contents/MacOS/Python"
+)
+
+
+def process(arguments: str, stat: str = "S", pid: int = 812, parent: int = 1) -> Process:
+    return Process(
+        pid, parent, "alex", stat, 0.0, 0, "Fri Jan 30 20:14:05 2026", 1.0, 1.0, arguments
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "python3 openai_cluster_server.py --port 8080",
+        "/opt/homebrew/bin/python3.13 -u /Users/alex/openai_cluster_server.py",
+        "python -m openai_cluster_server",
+        f"{FRAMEWORK} openai_cluster_server.py",
+        "/usr/local/bin/openai_cluster_server --model Kimi",
+        "/Users/alex/.venv/bin/python /Users/alex/.venv/bin/openai_cluster_server",
+    ],
+)
+def test_the_server_is_met(arguments: str) -> None:
+    assert processes.met(process(arguments), SERVER)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "vim openai_cluster_server.py",
+        "/Applications/Zed.app/Contents/MacOS/zed openai_cluster_server.py",
+        "emacs -nw openai_cluster_server.py",
+        "grep -r openai_cluster_server .",
+        "pgrep -f openai_cluster_server",
+        "pkill -TERM -f openai_cluster_server",
+        "tail -f openai_cluster_server.log",
+        "ssh macstudio2.local cd /Users/alex; MLX_RANK=1 python3 openai_cluster_server.py",
+        "ssh -tt macstudio2 python openai_cluster_server.py",
+        "sshd: alex@notty openai_cluster_server",
+        "-zsh openai_cluster_server",
+        "bash -c MLX_RANK=0 python3 openai_cluster_server.py",
+        "sh /Users/alex/scripts/run_openai_cluster_server.sh",
+        "sudo python3 openai_cluster_server.py",
+        "tmux new -s openai_cluster_server",
+        "caffeinate -i python3 openai_cluster_server.py",
+        "python3 /opt/homebrew/bin/mlx.launch --hosts a,b openai_cluster_server.py",
+        "/usr/bin/python3 /opt/homebrew/bin/mlxdiag stop --pattern openai_cluster_server",
+        "python -m mlxdiag hang --pattern openai_cluster_server",
+        "/opt/openai_cluster_server/bin/uv run another.py",
+        "/opt/openai_cluster_server/bin/bash",
+        "python3 server.py",
+        "/home/openai_cluster_server/bin/python3 another.py",
+        "",
+    ],
+)
+def test_what_only_speaks_of_it_is_not(arguments: str) -> None:
+    assert not processes.met(process(arguments), SERVER)
+
+
+def test_a_zombie_is_nobody() -> None:
+    assert not processes.met(process("python3 openai_cluster_server.py", "Z"), SERVER)
+
+
+@pytest.mark.parametrize(
+    "text", ["python", "python3", "[Pp]ython", "", ".", ".*", r"\d", "bin/python3", "^/", "(", "3"]
+)
+def test_a_pattern_that_meets_any_python_is_refused(text: str) -> None:
+    with pytest.raises(InventoryError):
+        processes.compiled(text)
+
+
+def test_without_a_pattern_nothing_is_guessed() -> None:
+    hosts = (Host("a", "a"),)
+    with pytest.raises(InventoryError, match="what is the server"):
+        pattern_of(Inventory("lab", hosts), None)
+    told = Inventory("lab", hosts, server=Server(pattern="serve[.]py"))
+    assert pattern_of(told, None).pattern == "serve[.]py"
+    assert pattern_of(told, "other[.]py").pattern == "other[.]py"
+
+
+ASKING = " ".join(ps.COMMAND.argv)
+LISTING = [
+    (1, 0, "/sbin/launchd"),
+    (10, 1, "-zsh"),
+    (11, 10, "python3 openai_cluster_server.py --that-runs-us"),
+    (12, 11, "sh -c ..."),
+    (13, 12, ASKING),
+    (20, 1, "python3 /opt/homebrew/bin/mlx.launch openai_cluster_server.py"),
+    (21, 20, "python3 openai_cluster_server.py"),
+    (22, 21, "python3 -c from multiprocessing.resource_tracker import main;main(5)"),
+    (23, 1, "vim openai_cluster_server.py"),
+]
+
+
+def said(listing: list[tuple[int, int, str]]) -> Captures:
+    text = "".join(
+        f"{pid} {parent} alex S 0.0 10 Fri Jan 30 20:14:05 2026 00:10 0:01.00 {arguments}\n"
+        for pid, parent, arguments in listing
+    )
+    return {
+        ACCESS: Capture(ACCESS, (), Outcome.EXITED, 0),
+        "before_ps": Capture("before_ps", (), Outcome.EXITED, 0, stdout=text.encode()),
+    }
+
+
+def test_a_host_with_the_server_its_launcher_its_worker_and_us() -> None:
+    found = population("mac", said(LISTING), "before", SERVER)
+    assert not isinstance(found, Gap)
+    assert [(t.pid, t.launcher) for t in found.targets] == [(21, False), (20, True)]
+    assert [t.pid for t in found.started] == [22]
+    assert found.targets[0].named.word == "21=Fri Jan 30 20:14:05 2026"
+
+
+def test_a_host_that_did_not_answer_is_a_gap() -> None:
+    lost = {ACCESS: Capture(ACCESS, (), Outcome.NO_ROUTE, detail="no route to host")}
+    assert isinstance(population("mac", lost, "before", SERVER), Gap)
+
+
+def test_what_is_left() -> None:
+    gib = 1 << 30
+    listens = (Socket((9,), "LISTEN", "*:32323", ""), Socket((8,), "LISTEN", "*:22", ""))
+    before = State(listens, 300 * gib, 1, 3, ())
+    clean = State((listens[1],), 3 * gib, 0, 0, ())
+    assert left(before, clean, [32323]) == ()
+    assert left(before, State((), 100 * gib, None, None, ()), [32323]) == ()
+    assert left(before, State(listens, 290 * gib, 2, 0, ("pid 9 (python3)",)), [32323]) == (
+        "port 32323 is held by pid 9",
+        "311 GB are wired, as much as before (322 GB): a restart gives them back",
+        "2 protection domains and 0 queue pairs are left in the kernel, held by pid 9 (python3);"
+        " without an owner only a restart frees them",
+    )
