@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+from mlxdiag.cli.streams import write
 
 
 def schema() -> None:
     """Print the JSON Schema of `--format json`."""
-    sys.stdout.write((Path(__file__).parents[1] / "report.schema.json").read_text(encoding="utf-8"))
+    write((Path(__file__).parents[1] / "report.schema.json").read_text(encoding="utf-8"))
