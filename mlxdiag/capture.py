@@ -39,9 +39,9 @@ class Command:
     """One read-only command. Commands of a lane run one after another, lanes side by side.
 
     `{python}` as an argument stands for the host's interpreter that has mlx: the inventory's, else
-    one that is looked for there and given two arguments, `-c` and a program. `exclusive` commands
-    are not started while a process of the same name lives on the host: a verbs call that has not
-    returned must not get company.
+    one that is looked for there and given two arguments, `-c` and a program. One that begins with
+    `~/` is a path in the login folder. `exclusive` commands are not started while a process of the
+    same name lives on the host: a verbs call that has not returned must not get company.
     """
 
     name: str
@@ -57,8 +57,8 @@ class Capture:
 
     `started_s` counts from the start of the run; `detail` is one line for people, empty when the
     outcome says it all. For `ACCESS` the argv is the way taken (`ssh`, destination), `EXITED`
-    with status 0 means that the host answered, and stdout is the address that was connected to,
-    empty where it is not known.
+    with status 0 means that the host answered, stdout is the address that was connected to, empty
+    where it is not known, and stderr what the login printed by itself.
     """
 
     command: str

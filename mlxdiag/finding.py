@@ -172,6 +172,14 @@ class SkipCheck(Exception):
     """Raised by a check whose question does not arise for the subject; the text says why."""
 
 
+class NeedsRoot(SkipCheck):
+    """Raised where only root is told: mlxdiag asks nobody for it and gives the line to run."""
+
+    def __init__(self, host: str, command: str) -> None:
+        """Say what to run by hand, and where."""
+        super().__init__(f"needs root: run `sudo {command}` on {host}")
+
+
 @dataclass(frozen=True)
 class Check(Generic[S]):
     """One question. `title` states the healthy condition; `why` is the function's docstring.

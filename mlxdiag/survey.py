@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mlxdiag.capture import ACCESS, Capture, Command, Outcome
+from mlxdiag.capture import ACCESS, Capture, Captures, Command, Outcome
 from mlxdiag.facts import (
+    clock,
+    df,
+    diagnostic_reports,
     exo_daemon,
     hostname,
+    ioclasscount,
+    ioreg_accelerator,
+    login_environment,
     netstat_inet,
     nvram_rdma,
     plutil_bridges,
     plutil_sharing,
     pmset,
+    processes,
     socketfilterfw,
+    sysctl_state,
     system_profiler_network,
+    vm_stat,
 )
+from mlxdiag.facts.clock import Clock
+from mlxdiag.facts.df import Df
+from mlxdiag.facts.diagnostic_reports import DiagnosticReports
 from mlxdiag.facts.exo_daemon import ExoDaemon
 from mlxdiag.facts.hostname import Hostname
+from mlxdiag.facts.ioclasscount import ClassCount
+from mlxdiag.facts.ioreg_accelerator import Accelerator
+from mlxdiag.facts.login_environment import Environment
 from mlxdiag.facts.netstat_inet import Routes
 from mlxdiag.facts.nvram_rdma import NvramRdma
 from mlxdiag.facts.plutil_bridges import StoredBridges
 from mlxdiag.facts.plutil_sharing import Sharing
 from mlxdiag.facts.pmset import Pmset
+from mlxdiag.facts.processes import Ps
 from mlxdiag.facts.socketfilterfw import Firewall
+from mlxdiag.facts.sysctl_state import SysctlState
 from mlxdiag.facts.system_profiler_network import Services
+from mlxdiag.facts.vm_stat import VmStat
+from mlxdiag.inventory import Inventory
+from mlxdiag.preflight import listeners
+from mlxdiag.preflight.asked import PORT, ports
 from mlxdiag.readings import Gap, HostFacts, fact_of
 from mlxdiag.recording import Recording
 
 T = TypeVar("T")
 
 COMMANDS: tuple[Command, ...] = (
+    clock.COMMAND,
+    login_environment.COMMAND,
     pmset.COMMAND,
+    sysctl_state.COMMAND,
+    vm_stat.COMMAND,
+    df.COMMAND,
+    processes.COMMAND,
+    ioclasscount.COMMAND,
+    ioreg_accelerator.COMMAND,
+    diagnostic_reports.COMMAND,
+    *(each for each in listeners.commands(range(PORT, PORT + 1)) if each.name != "ss"),
     netstat_inet.COMMAND,
     plutil_bridges.COMMAND,
     plutil_sharing.COMMAND,
@@ -45,7 +76,7 @@ COMMANDS: tuple[Command, ...] = (
 )
 """In the order they are asked, after those of `ports`, in lanes of their own or of theirs."""
 
-LONG: frozenset[str] = frozenset({system_profiler_network.COMMAND.name})
+LONG: frozenset[str] = frozenset({"lsof", system_profiler_network.COMMAND.name})
 """Those that may take over a second: left out at --level quick."""
 
 
@@ -53,6 +84,8 @@ LONG: frozenset[str] = frozenset({system_profiler_network.COMMAND.name})
 class HostSurvey:
     """What one host said to the further commands."""
 
+    clock: Clock | Gap
+    environment: Environment | Gap
     pmset: Pmset | Gap
     routes: Routes | Gap
     stored_bridges: StoredBridges | Gap
@@ -62,6 +95,14 @@ class HostSurvey:
     nvram_rdma: NvramRdma | Gap
     hostname: Hostname | Gap
     services: Services | Gap
+    sysctl_state: SysctlState | Gap
+    vm_stat: VmStat | Gap
+    df: Df | Gap
+    ps: Ps | Gap
+    ioclasscount: ClassCount | Gap
+    ioreg_accelerator: Accelerator | Gap
+    diagnostic_reports: DiagnosticReports | Gap
+    listeners: Mapping[int, str] | Gap
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -81,7 +122,10 @@ def read(facts: HostFacts) -> HostSurvey:
         return fact_of(host, captures, command.name, parse, parse_failure)
 
     bridges, sharing, exo, nvram = plutil_bridges, plutil_sharing, exo_daemon, nvram_rdma
+    reports = diagnostic_reports
     return HostSurvey(
+        clock=fact(clock.COMMAND, clock.parse),
+        environment=fact(login_environment.COMMAND, login_environment.parse),
         pmset=fact(pmset.COMMAND, pmset.parse),
         routes=fact(netstat_inet.COMMAND, netstat_inet.parse),
         stored_bridges=fact(bridges.COMMAND, bridges.parse, bridges.parse_failure),
@@ -91,12 +135,42 @@ def read(facts: HostFacts) -> HostSurvey:
         nvram_rdma=fact(nvram.COMMAND, nvram.parse, nvram.parse_failure),
         hostname=fact(hostname.COMMAND, hostname.parse),
         services=fact(system_profiler_network.COMMAND, system_profiler_network.parse),
+        sysctl_state=fact(sysctl_state.COMMAND, sysctl_state.parse, sysctl_state.parse_failure),
+        vm_stat=fact(vm_stat.COMMAND, vm_stat.parse),
+        df=fact(df.COMMAND, df.parse),
+        ps=fact(processes.COMMAND, processes.parse),
+        ioclasscount=fact(ioclasscount.COMMAND, ioclasscount.parse),
+        ioreg_accelerator=fact(ioreg_accelerator.COMMAND, ioreg_accelerator.parse),
+        diagnostic_reports=fact(reports.COMMAND, reports.parse, reports.parse_failure),
+        listeners=_by_port(listeners.holders(host, captures)),
     )
 
 
-def asked(*, quick: bool) -> Sequence[Command]:
-    """List the further commands of a level."""
-    return [command for command in COMMANDS if not (quick and command.name in LONG)]
+def _by_port(said: listeners.Listing | Gap) -> Mapping[int, str] | Gap:
+    return said if isinstance(said, Gap) else said.by_port
+
+
+def asked(inventory: Inventory, *, quick: bool) -> Sequence[Command]:
+    """List the further commands of a level; those about ports are about the inventory's."""
+    own = {command.name: command for command in listeners.commands(ports(inventory))}
+    found = [own.get(command.name, command) for command in COMMANDS]
+    return [command for command in found if not (quick and command.name in LONG)]
+
+
+def kept(recording: Recording) -> Recording:
+    """Leave out what is nobody's business: other processes and ports, services' domains."""
+    wanted = ports(recording.inventory)
+    hosts = {name: _kept(captures, wanted) for name, captures in recording.hosts.items()}
+    return replace(recording, hosts=hosts)
+
+
+def _kept(captures: Captures, wanted: range) -> Captures:
+    found = dict(listeners.kept(captures, wanted))
+    for module in (processes, system_profiler_network):
+        said = found.get(module.COMMAND.name)
+        if said is not None and said.stdout:
+            found[said.command] = replace(said, stdout=module.kept(said.stdout))
+    return found
 
 
 def left_out(recording: Recording) -> Recording:

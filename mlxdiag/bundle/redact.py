@@ -11,9 +11,7 @@ from mlxdiag import report
 from mlxdiag.bundle.pseudonyms import Pseudonyms, owners
 from mlxdiag.errors import MlxdiagError
 from mlxdiag.facts import hostname
-from mlxdiag.facts import system_profiler_network as networks
 from mlxdiag.facts.hostname import Hostname
-from mlxdiag.facts.system_profiler_network import Services
 from mlxdiag.inventory import Host, Inventory, Server, Silence, dump
 from mlxdiag.readings import fact_of
 from mlxdiag.recording import Files, Recording, files_of, loads
@@ -47,24 +45,22 @@ def names_of(recording: Recording, logs: Iterable[bytes] = ()) -> dict[str, str]
 
 
 def _own_names(recording: Recording) -> dict[str, str]:
-    """Give the pseudonyms of what hosts call themselves and their networks.
+    """Give the pseudonyms of what hosts call themselves.
 
-    A name without a dot or a hyphen may be a word that commands print (`Mac`, `lan`): it stays.
+    A name without a dot or a hyphen may be a word that commands print (`Mac`): it stays.
     """
-    said = [
-        (
-            fact_of(name, captures, hostname.COMMAND.name, hostname.parse),
-            fact_of(name, captures, networks.COMMAND.name, networks.parse),
-        )
+    command = hostname.COMMAND.name
+    said = (
+        fact_of(name, captures, command, hostname.parse)
         for name, captures in recording.hosts.items()
-    ]
-    own = [one for one, _ in said if isinstance(one, Hostname)]
+    )
+    own = [one for one in said if isinstance(one, Hostname)]
     shorts = list(dict.fromkeys(one.short for one in own))
-    found = {one.name: f"name{shorts.index(one.short) + 1}.example" for one in own}
-    domains = (d for _, two in said if isinstance(two, Services) for d in two.domains)
-    for number, domain in enumerate(dict.fromkeys(domains), 1):
-        found[domain] = f"domain{number}.example"
-    return {name: made for name, made in found.items() if set(".-") & set(name)}
+    return {
+        one.name: f"name{shorts.index(one.short) + 1}.example"
+        for one in own
+        if set(".-") & set(one.name)
+    }
 
 
 def _is_ip(text: str) -> bool:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mlxdiag.checks import rendezvous
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
 from mlxdiag.readings import Gap
-
-
-def _meeting(_cluster: object, _host: object) -> Evidence | None:
-    """MLX's sockets share a port, so that a rank left behind takes the new ranks' connections."""
-    return None
 
 
 def _alone(_cluster: object, _host: object) -> Evidence | None:
@@ -23,15 +19,6 @@ def _required(_cluster: object, _everything: object) -> Evidence | None:
     return None
 
 
-PORT_FREE: Check[object] = Check(
-    "rendezvous-port-free",
-    "nobody listens where the server's ranks will meet",
-    Severity.ERROR,
-    "host",
-    Fix(FixKind.RUN, "end what listens there, or give another --port here and to mlx.launch"),
-    ("access-reachable",),
-    _meeting,
-)
 ALONE: Check[object] = Check(
     "jobs-none-running",
     "no MLX job runs on the host",
@@ -50,7 +37,8 @@ REQUIRED: Check[object] = Check(
     (),
     _required,
 )
-CHECKS = (PORT_FREE, ALONE, REQUIRED)
+PORT_FREE = rendezvous.port_free
+CHECKS = (ALONE, REQUIRED)
 
 
 def port_free(

@@ -6,6 +6,8 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, check
 from mlxdiag.readings import HostFacts, need
 
+_OFF = "turn low power mode off"
+
 
 @check(
     "power-sleep",
@@ -28,4 +30,24 @@ def sleep(cluster: Cluster, host: HostFacts) -> Evidence | None:
     return Evidence("pmset", f"sleep after {power.sleep} min", "sleep 0")
 
 
-CHECKS = (sleep,)
+@check(
+    "power-low",
+    title="the host does not save power at the price of speed",
+    per="host",
+    severity=Severity.WARNING,
+    confidence=Confidence.INFERRED,
+    fix=Fix(FixKind.RUN, _OFF, "sudo pmset -a lowpowermode 0"),
+    needs=("access-reachable",),
+)
+def low(cluster: Cluster, host: HostFacts) -> Evidence | None:
+    """In low power mode GPU and CPU run slower, and every rank waits for the slowest."""
+    power = need(cluster.survey(host.host.name).pmset)
+    if power.lowpowermode == 1:
+        return Evidence("pmset", "lowpowermode 1", "0")
+    if power.powermode == 1:
+        fix = Fix(FixKind.RUN, _OFF, "sudo pmset -a powermode 0")
+        return Evidence("pmset", "powermode 1 (low)", "0 or 2", fix)
+    return None
+
+
+CHECKS = (sleep, low)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import SkipCheck
+from mlxdiag.errors import MissingFact
+from mlxdiag.finding import Evidence, SkipCheck
 from mlxdiag.inventory import Expect
 from mlxdiag.ports import Port
+from mlxdiag.readings import HostFacts
 from mlxdiag.topology import Link
 
 RDMA_MACOS = (26, 2)
@@ -62,3 +65,27 @@ def rdma_link(cluster: Cluster, link: Link) -> None:
     """Skip a link with an end that cannot have RDMA: a Thunderbolt 4 cable is a ring cable."""
     for host in link.hosts:
         rdma_host(cluster, host)
+
+
+def same(
+    hosts: Iterable[HostFacts], source: str, read: Callable[[HostFacts], str | None], expected: str
+) -> Evidence | None:
+    """Compare over the hosts that answered; agreement of some is not known to be that of all."""
+    by_value: dict[str, list[str]] = {}
+    missing: MissingFact | None = None
+    for host in hosts:
+        try:
+            value = read(host)
+        except MissingFact as gap:
+            missing = missing or MissingFact(
+                gap.source, f"{host.host.name}: {gap.reason}", host.host.name
+            )
+            continue
+        if value is not None:
+            by_value.setdefault(value, []).append(host.host.name)
+    if len(by_value) > 1:
+        said = "; ".join(f"{value} on {', '.join(names)}" for value, names in by_value.items())
+        return Evidence(source, said, expected)
+    if missing:
+        raise missing
+    return None

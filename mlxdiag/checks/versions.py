@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from mlxdiag.capture import Outcome
-from mlxdiag.checks.subject import RDMA_MACOS, rdma_host
+from mlxdiag.checks.subject import RDMA_MACOS, rdma_host, same
 from mlxdiag.cluster import Cluster
-from mlxdiag.errors import MissingFact
 from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.readings import Gap, HostFacts, need
 
@@ -59,7 +56,7 @@ def macos_frames(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """The frame size of jaccl changed with 26.3: across it, 8 KiB and more arrive wrong or hang."""
     del everything
     hosts = [host for host in cluster.facts if cluster.thunderbolt5(host.host.name) is not False]
-    return _same(hosts, "sw_vers", _side, "26.3 or later on every host")
+    return same(hosts, "sw_vers", _side, "26.3 or later on every host")
 
 
 @check(
@@ -72,7 +69,7 @@ def macos_frames(cluster: Cluster, everything: Cluster) -> Evidence | None:
 def macos_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """Ports of different builds may not discover each other (several reports, and one against)."""
     del everything
-    return _same(cluster.facts, "sw_vers", _build, "one build on every host")
+    return same(cluster.facts, "sw_vers", _build, "one build on every host")
 
 
 @check(
@@ -128,7 +125,7 @@ def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def mlx_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """There is no version handshake: a mismatch gives hangs or wrong results, not an error."""
     del everything
-    return _same(cluster.facts, "mlx_runtime", _mlx, "one MLX version on every host")
+    return same(cluster.facts, "mlx_runtime", _mlx, "one MLX version on every host")
 
 
 @check(
@@ -192,30 +189,6 @@ def _mlx(host: HostFacts) -> str | None:
     if isinstance(host.mlx_runtime, Gap) and host.reached and host.host.python is None:
         return None
     return need(host.mlx_runtime).mlx
-
-
-def _same(
-    hosts: Iterable[HostFacts], source: str, read: Callable[[HostFacts], str | None], expected: str
-) -> Evidence | None:
-    """Compare over the hosts that answered; agreement of some is not known to be that of all."""
-    by_value: dict[str, list[str]] = {}
-    missing: MissingFact | None = None
-    for host in hosts:
-        try:
-            value = read(host)
-        except MissingFact as gap:
-            missing = missing or MissingFact(
-                gap.source, f"{host.host.name}: {gap.reason}", host.host.name
-            )
-            continue
-        if value is not None:
-            by_value.setdefault(value, []).append(host.host.name)
-    if len(by_value) > 1:
-        said = "; ".join(f"{value} on {', '.join(names)}" for value, names in by_value.items())
-        return Evidence(source, said, expected)
-    if missing:
-        raise missing
-    return None
 
 
 CHECKS = (

@@ -8,19 +8,29 @@ from mlxdiag import checks
 from mlxdiag.checks import (
     answers,
     bridging,
+    bugs,
+    crashes,
     enough,
+    environment,
     firewall,
     gidmatch,
     identity,
+    login,
+    memory,
     power,
+    processes,
+    rendezvous,
     routing,
+    runtimes,
     standing,
     subnets,
 )
 from mlxdiag.finding import Check
 
 FURTHER: dict[str, tuple[Check[Any], ...]] = {
-    "access": answers.CHECKS,
+    "access": (*answers.CHECKS, *login.CHECKS),
+    "versions": (*runtimes.CHECKS, *bugs.CHECKS),
+    "environment": environment.CHECKS,
     "hardware": enough.HARDWARE,
     "cabling": enough.CABLING,
     "network": (
@@ -35,7 +45,10 @@ FURTHER: dict[str, tuple[Check[Any], ...]] = {
     ),
     "rdma": gidmatch.RDMA,
     "gid": gidmatch.GID,
+    "resources": (*processes.CHECKS, *memory.CHECKS),
     "power": power.CHECKS,
+    "rendezvous": rendezvous.CHECKS,
+    "crashes": crashes.CHECKS,
 }
 """What `ports` does not ask, by area."""
 

@@ -17,7 +17,7 @@ from mlxdiag.cli.options import (
     ReplayOption,
     TimeoutOption,
 )
-from mlxdiag.cli.stages import inventory_of, live_run, replayed
+from mlxdiag.cli.stages import inventory_of, replayed, whole_run
 from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
@@ -50,7 +50,7 @@ def bundle(
     It is a recording, so --replay takes it. The table of what was replaced stays with you, in a
     file beside it that only you can read.
     """
-    from mlxdiag import facts, recording, survey  # noqa: PLC0415
+    from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.bundle import evidence  # noqa: PLC0415
     from mlxdiag.bundle.archive import composed  # noqa: PLC0415
     from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, table  # noqa: PLC0415
@@ -65,8 +65,8 @@ def bundle(
     if replay is not None:
         found = replayed(replay, inventory, hosts, None)
     else:
-        commands = (*facts.COMMANDS, *survey.COMMANDS, *evidence.COMMANDS)
-        found = live_run(inventory_of(inventory, hosts), None, fanout, timeout, early, commands)
+        asked, more = inventory_of(inventory, hosts), evidence.COMMANDS
+        found = whole_run(asked, None, fanout, timeout, early, also=more)
     if not redact:
         whole: Files = composed(recording.files_of(found), logs, __version__, redacted=False)
         recording.pack(whole, output)

@@ -29,10 +29,10 @@ from mlxdiag.cli.stages import (
     check_output,
     finish,
     inventory_of,
-    live_run,
     replayed,
     reported,
     wanted_by,
+    whole_run,
 )
 from mlxdiag.cli.streams import write
 
@@ -69,7 +69,7 @@ def check(
     no_color: NoColorOption = False,
 ) -> None:
     """Ask every check about every host: what `ports` asks, and all else that is known to fail."""
-    from mlxdiag import catalogue, facts, survey  # noqa: PLC0415
+    from mlxdiag import catalogue  # noqa: PLC0415
     from mlxdiag.checks import whole  # noqa: PLC0415
 
     if listed:
@@ -82,10 +82,8 @@ def check(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     else:
-        quick = level is Depth.quick
-        commands = (*facts.COMMANDS, *survey.asked(quick=quick))
         asked = inventory_of(inventory, hosts)
-        also = survey.left_out if quick else None
-        recording = live_run(asked, save, fanout, timeout, early, commands, also)
+        quick = level is Depth.quick
+        recording = whole_run(asked, save, fanout, timeout, early, quick=quick)
     report = reported(recording, "check", wanted, fail_on, early)
     finish(report, format, output, verbose=verbose, no_color=no_color)

@@ -21,7 +21,7 @@ from mlxdiag.cli.options import (
     SaveOption,
     TimeoutOption,
 )
-from mlxdiag.cli.stages import check_output, finish, inventory_of, live_run, replayed
+from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, whole_run
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ def diagnose(
     it is: then the error is joined with host, port and what `check` finds there. Exit code 1 means
     that a cause was recognised, 3 that none was. It is never 0: a log proves no health.
     """
-    from mlxdiag import facts, survey  # noqa: PLC0415
     from mlxdiag import hostfile as hostfiles  # noqa: PLC0415
     from mlxdiag import inventory as inventories  # noqa: PLC0415
     from mlxdiag.diagnose import command  # noqa: PLC0415
@@ -87,9 +86,7 @@ def diagnose(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     elif asks:
-        commands = (*facts.COMMANDS, *survey.asked(quick=False))
-        asked = inventory_of(inventory, hosts)
-        recording = live_run(asked, save, fanout, timeout, early, commands)
+        recording = whole_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
     elif save is not None:
         raise typer.BadParameter("--save goes with -i or --hosts")
     names = [host.name for host in recording.inventory.hosts] if recording else []

@@ -30,10 +30,10 @@ from mlxdiag.cli.stages import (
     check_output,
     finish,
     inventory_of,
-    live_run,
     replayed,
     reported,
     wanted_by,
+    whole_run,
 )
 from mlxdiag.errors import MlxdiagError
 
@@ -66,7 +66,6 @@ def fix(
     Commands and steps for a person in one list, the cheapest that could work first, with a look
     again wherever the next step may have become needless.
     """
-    from mlxdiag import facts, survey  # noqa: PLC0415
     from mlxdiag.checks import whole  # noqa: PLC0415
     from mlxdiag.repair import plan  # noqa: PLC0415
     from mlxdiag.repair.script import scripts  # noqa: PLC0415
@@ -80,8 +79,7 @@ def fix(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     else:
-        commands = (*facts.COMMANDS, *survey.COMMANDS)
-        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early, commands)
+        recording = whole_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
     found = reported(recording, "fix", wanted, fail_on, early)
     report = replace(found, plan=plan.build(found))
     if script is not None and report.plan is not None:

@@ -102,7 +102,8 @@ def live_run(
 ) -> Recording:
     """Ask the hosts; what one said is read into `early` while others are still answering.
 
-    `commands` are those of `ports` unless said otherwise; `noted` adds to the recording.
+    `commands` are those of `ports` unless said otherwise; `noted` adds to the recording, or takes
+    from it, what `readings` does not read.
     """
     from mlxdiag import live, readings, recording  # noqa: PLC0415
     from mlxdiag.facts import COMMANDS  # noqa: PLC0415
@@ -133,9 +134,32 @@ def live_run(
         )
     if noted is not None:
         found = noted(found)
+        for name, facts in early.items():
+            early[name] = replace(facts, captures=found.hosts[name])
     if save is not None:
         recording.save(found, save)
     return found
+
+
+def whole_run(
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+    *,
+    quick: bool = False,
+    also: Sequence[Command] = (),
+) -> Recording:
+    """Ask the hosts all that `check` asks, and `also`; what is nobody's business is not kept."""
+    from mlxdiag import survey  # noqa: PLC0415
+    from mlxdiag.facts import COMMANDS  # noqa: PLC0415
+
+    def noted(found: Recording) -> Recording:
+        return survey.kept(survey.left_out(found) if quick else found)
+
+    commands = (*COMMANDS, *survey.asked(inventory, quick=quick), *also)
+    return live_run(inventory, save, fanout, timeout, early, commands, noted)
 
 
 def launched(

@@ -21,4 +21,16 @@ ENTRIES: dict[str, Explained] = {
             "https://github.com/exo-explore/exo/issues/1847",
         ),
     ),
+    "power-low": Explained(
+        detect="`lowpowermode` and `powermode` of `pmset -g`; 1 is low power.",
+        steps=(
+            "`sudo pmset -a lowpowermode 0`, or `powermode` where the Mac has that.",
+            "Where the Mac has it, `sudo pmset -a powermode 2` asks for the most.",
+        ),
+        risk="The Mac uses more power and may be louder.",
+        survives_reboot=True,
+        place="host",
+        versions="all",
+        sources=("reasoned: a collective waits for its slowest rank",),
+    ),
 }

@@ -1,4 +1,4 @@
-"""`ioclasscount` (macOS): how many protection domains and queue pairs of RDMA there are."""
+"""`ioclasscount`: RDMA's protection domains and queue pairs that the kernel holds now."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from dataclasses import dataclass
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 
-DOMAIN, PAIR = "AppleThunderboltRDMAProtectionDomain", "AppleThunderboltRDMAQueuePair"
+DOMAIN = "AppleThunderboltRDMAProtectionDomain"
+PAIR = "AppleThunderboltRDMAQueuePair"
 COMMAND = Command("ioclasscount", ("ioclasscount", DOMAIN, PAIR))
 
-_COUNT = re.compile(r"(\w{1,100}) = (\d{1,9})", re.ASCII)
+_COUNT = re.compile(r"(\w+) = (\d{1,10})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Objects in the kernel; a device has 11 protection domains where that was read."""
+    """How many there are over all devices; None where the kernel has no such class (no RDMA)."""
 
     domains: int | None
     pairs: int | None
 
 
 def parse(out: bytes) -> ClassCount:
-    """Read `NAME = NUMBER`, a line each or after commas; a class that is not loaded counts 0."""
-    found = {name: int(count) for name, count in _COUNT.findall(out.decode("utf-8", "replace"))}
-    if not found.keys() & {DOMAIN, PAIR}:
-        raise ParseError(f"not the counts of ioclasscount: {out[:80]!r}")
-    return ClassCount(found.get(DOMAIN), found.get(PAIR))
+    """Read `Class = N` between commas; a class that is unknown is left out without a word."""
+    counts: dict[str, int] = {}
+    for part in re.split(r"[,\n]", out.decode("utf-8", "replace")):
+        if not (text := part.strip()):
+            continue
+        match = _COUNT.fullmatch(text)
+        if match is None or match[1] not in (DOMAIN, PAIR):
+            raise ParseError(f"not a count of ioclasscount: {text[:80]!r}")
+        counts[match[1]] = int(match[2])
+    return ClassCount(counts.get(DOMAIN), counts.get(PAIR))

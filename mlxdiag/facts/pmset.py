@@ -20,7 +20,8 @@ _LINE = re.compile(
 class Pmset:
     """Minutes until sleep, 0 for never; None where the machine has no such setting.
 
-    `held_by` is what prevents sleep at the moment, in pmset's own words.
+    `powermode` is 0 for automatic, 1 for low and 2 for high. `held_by` is what prevents sleep at
+    the moment, in pmset's own words.
     """
 
     sleep: int | None
@@ -29,6 +30,7 @@ class Pmset:
     powernap: int | None
     lowpowermode: int | None
     disabled: bool
+    powermode: int | None = None
     held_by: str = ""
 
 
@@ -51,5 +53,6 @@ def parse(out: bytes) -> Pmset:
         powernap=number("powernap"),
         lowpowermode=number("lowpowermode"),
         disabled=number("SleepDisabled") == 1,
+        powermode=number("powermode"),
         held_by=said["sleep"]["note"] or "",
     )

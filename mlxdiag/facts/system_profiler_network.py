@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlxdiag.capture import Command
@@ -17,7 +16,6 @@ COMMAND = Command(
 )
 
 MANUAL = "Manual"
-_DHCP_DOMAIN = "dhcp_domain_name"
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,9 @@ class Service:
 
 @dataclass(frozen=True)
 class Services:
-    """In the order printed; several may sit on one interface.
-
-    `domains` are the domain names that DHCP and the user gave, which nothing here but a bundle
-    cares about: they say whose network it is.
-    """
+    """In the order printed; several may sit on one interface."""
 
     services: tuple[Service, ...]
-    domains: tuple[str, ...] = ()
 
     def on(self, interface: str) -> tuple[Service, ...]:
         """List the services of an interface."""
@@ -54,8 +47,20 @@ def parse(out: bytes) -> Services:
     rows = said.get("SPNetworkDataType") if isinstance(said, dict) else None
     if not isinstance(rows, list):
         raise ParseError(f"no SPNetworkDataType in {out[:80]!r}")
-    services = tuple(map(_service, rows))
-    return Services(services, tuple(dict.fromkeys(name for row in rows for name in _domains(row))))
+    return Services(tuple(map(_service, rows)))
+
+
+def kept(out: bytes) -> bytes:
+    """Keep of each service what is read here: the rest names domains, DNS servers and proxies."""
+    try:
+        services = parse(out).services
+    except ParseError:
+        return out
+    rows = [
+        {"_name": s.name, "interface": s.interface, "IPv4": {"ConfigMethod": s.method}}
+        for s in services
+    ]
+    return json.dumps({"SPNetworkDataType": rows}, indent=2).encode() + b"\n"
 
 
 def _service(row: object) -> Service:
@@ -65,15 +70,6 @@ def _service(row: object) -> Service:
     method = ipv4.get("ConfigMethod") if isinstance(ipv4, dict) else None
     name, interface = _text(row["_name"]), _text(row.get("interface"))
     return Service(name or "", interface, _text(method))
-
-
-def _domains(row: Mapping[str, object]) -> Iterator[str]:
-    for table, key in (("DNS", "DomainName"), ("DNS", "SearchDomains"), ("dhcp", _DHCP_DOMAIN)):
-        keys = row.get(table)
-        said = keys.get(key) if isinstance(keys, dict) else None
-        for each in said if isinstance(said, list) else [said]:
-            if name := _text(each):
-                yield name
 
 
 def _text(value: object) -> str | None:

@@ -56,6 +56,11 @@ class Asked:
         return "standard" if thresholds and own == "quick" else own
 
 
+def ports(inventory: Inventory) -> range:
+    """Give the ports that the ranks of the inventory's server may meet at."""
+    return Asked(port=inventory.server.port or PORT).ports(inventory.hosts)
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line says of it; None is not said."""

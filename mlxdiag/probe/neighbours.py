@@ -1,40 +1,18 @@
-"""Neighbours: MLX jobs that run on a host already. Asked once, by ps, before a fragile launch.
-
-What a process is called decides nothing, only its arguments do: any Python may be a rank. A rank
-that `mlx.launch` started by the name of a script alone is not seen on its own host, only where
-`mlx.launch` runs.
-"""
+"""Neighbours: MLX jobs that run on a host already. Asked once, by ps, before a fragile launch."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from mlxdiag.capture import ACCESS, Capture, Captures, Command, Outcome
 from mlxdiag.inventory import Inventory
+from mlxdiag.jobs import is_job
 from mlxdiag.recording import Recording
 
 COMMAND = Command("neighbours", ("ps", "-A", "-ww", "-o", "pid=", "-o", "args="))
 """Of its output only the lines of MLX jobs are kept: other people's arguments are theirs."""
 
-READERS = frozenset(
-    {
-        "bat", "cat", "egrep", "emacs", "fgrep", "git", "grep", "head", "less", "man", "more",
-        "nano", "nvim", "pgrep", "pkill", "ps", "rg", "rsync", "scp", "ssh", "sshd",
-        "sshd-session", "tail", "vi", "vim",
-    }
-)  # fmt: skip
-"""Programs whose arguments speak of others."""
-
-_OURS = re.compile(r"(?:^|/)mlxdiag$")
-_KERNEL = "mlxdiag-kernel"
-_LAUNCH = re.compile(r"(?:^|/)mlx\.(?:launch|distributed_config)$|^mlx\._distributed_utils\b")
-_LM = re.compile(r"(?:^|/)mlx_lm\.\w[\w.]*$|/mlx_lm/[\w./]+\.py$")
-_LM_ALONE = re.compile(r"^(?:\S+ )?(?:\S*/)?mlx_lm(?: |$)|(?<= -m )mlx_lm(?: |$)")
-_VARIABLE = re.compile(
-    r"(?:^|[\s;\"'])(?:MLX|JACCL)_(?:RANK|HOSTFILE|IBV_DEVICES|JACCL_COORDINATOR|COORDINATOR)="
-)
 SHOWN = 100
 """Characters of a command line that are shown."""
 
@@ -75,13 +53,5 @@ def _jobs(capture: Capture | None) -> tuple[str, ...] | None:
 
 
 def _is_job(line: str) -> bool:
-    pid, _, text = line.strip().partition(" ")
-    words = text.split()
-    if not pid.isdecimal() or not words:
-        return False
-    program = words[0].rpartition("/")[2].rstrip(":")
-    if program in READERS or any(_OURS.search(word) for word in words[:3]):
-        return False
-    if _KERNEL in text or _VARIABLE.search(text) or _LM_ALONE.search(text):
-        return True
-    return any(_LAUNCH.search(word) or _LM.search(word) for word in words)
+    pid, _, arguments = line.strip().partition(" ")
+    return pid.isdecimal() and is_job(arguments.strip())

@@ -22,7 +22,10 @@ HOSTS = 4
 TOTAL = 2 << 20
 """Bytes of a page; findings after that have none."""
 
-COMMANDS = {"ssh": ACCESS, "ps": "neighbours"}
+NOT_SHOWN = frozenset({"processes", "ps"})
+"""Of these a page shows nothing: the arguments of a process may hold a key."""
+
+COMMANDS = {"ssh": ACCESS}
 """Evidence names its command; where a capture has another name, it is here."""
 
 
@@ -59,7 +62,7 @@ def _of(report: Report, finding: Finding) -> Iterator[Raw]:
     name = COMMANDS.get(source, source)
     for host in _hosts(report, finding):
         capture = report.cluster.of(host).captures.get(name)
-        if capture is not None:
+        if capture is not None and name not in NOT_SHOWN:
             yield _raw(host, source, capture)
 
 

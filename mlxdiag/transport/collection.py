@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from mlxdiag.capture import Capture, Outcome
+from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.transport import shell, stream
 from mlxdiag.transport.shell import GRACE_S
 
@@ -106,6 +106,7 @@ class Collection:
             await self._done
         finally:
             self._stop_timers()
+            self._keep_chatter()
 
     def stdout(self, data: bytes) -> None:
         """Take bytes of the session's stdout."""
@@ -149,6 +150,12 @@ class Collection:
         """Close the books: the session is gone, and no more will arrive."""
         reason = " ".join(filter(None, (why, self._control.chatter)))
         self._give_up(Outcome.DISCONNECTED, reason)
+
+    def _keep_chatter(self) -> None:
+        """Put what the login printed by itself into the capture of the access."""
+        said = self._output.before + self._control.before
+        if said and ACCESS in self._captures:
+            self._captures.update({ACCESS: replace(self._captures[ACCESS], stderr=said)})
 
     def _begin(self, lane: _Lane) -> None:
         self._front = lane

@@ -92,8 +92,12 @@ def word(value: str) -> str:
 
 def interpreter(python: str | None) -> str:
     """Make the word for a host's python; only a leading `~/` means something."""
-    python = python or "python3"
-    home, rest = ('"$HOME"/', python[2:]) if python.startswith("~/") else ("", python)
+    return at_home(python or "python3")
+
+
+def at_home(path: str) -> str:
+    """Make the word for a path, where a leading `~/` is the login folder."""
+    home, rest = ('"$HOME"/', path[2:]) if path.startswith("~/") else ("", path)
     return home + (quote(rest) if rest or not home else "")
 
 
@@ -202,9 +206,15 @@ def _tell(number: int, what: str) -> str:
 def _call(command: Command, python: str | None) -> str:
     if command.argv[0] == PYTHON and python is None:
         return " ".join(("seek", command.name, *map(word, command.argv[1:])))
-    words = (interpreter(python) if arg == PYTHON else word(arg) for arg in command.argv)
+    words = (_word(arg, python) for arg in command.argv)
     how = "py" if command.argv[0] == PYTHON else "alone" if command.exclusive else "try"
     return " ".join((how, command.name, *words))
+
+
+def _word(arg: str, python: str | None) -> str:
+    if arg == PYTHON:
+        return interpreter(python)
+    return at_home(arg) if arg.startswith("~/") else word(arg)
 
 
 def _octal(byte: int) -> str:

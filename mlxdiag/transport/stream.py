@@ -58,13 +58,17 @@ class Output:
         self._mark = bytearray()
         self._in_mark = False
         self._begun = False
+        self.before = b""
+        """What the login printed before the first lane, as far as it is kept."""
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Yield what `data` completes. A login's chatter before the first lane is dropped."""
+        """Yield what `data` completes; a login's chatter before the first lane is set apart."""
         self._buffer += data
         while (event := self._next()) is not None:
             if self._begun:
                 yield event
+            elif isinstance(event, Bytes):
+                self.before = (self.before + event.data)[:_TAIL_BYTES]
 
     def _next(self) -> Event | None:
         return self._read_mark() if self._in_mark else self._read_bytes()
@@ -153,6 +157,11 @@ class Control:
         """Give the last line that was not ours: why a login shell gave up, if it did."""
         lines = (self._other + self._buffer).decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    @property
+    def before(self) -> bytes:
+        """Give what was not ours before the last of our lines, as far as it is kept."""
+        return self._other
 
     def _say(self, data: bytes) -> None:
         self._other = (self._other + data)[-_TAIL_BYTES:]

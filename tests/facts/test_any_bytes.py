@@ -13,11 +13,17 @@ from mlxdiag import facts
 from mlxdiag import survey as survey_of
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import (
+    clock,
+    df,
+    diagnostic_reports,
     exo_daemon,
     hostname,
     ibv_devices,
     ibv_devinfo,
     ifconfig,
+    ioclasscount,
+    ioreg_accelerator,
+    login_environment,
     mlx_runtime,
     netstat_inet,
     networksetup_hardwareports,
@@ -26,13 +32,18 @@ from mlxdiag.facts import (
     plutil_bridges,
     plutil_sharing,
     pmset,
+    processes,
     rdma_ctl,
     socketfilterfw,
     sw_vers,
     sysctl,
+    sysctl_state,
     system_profiler_network,
     system_profiler_thunderbolt,
+    vm_stat,
 )
+from mlxdiag.preflight import listeners
+from tests.facts.test_diagnostic_reports import DENIED, REPORTS
 from tests.facts.test_ibv_devices import STUDIO as DEVICES
 from tests.facts.test_ibv_devinfo import LINUX, VERBOSE
 from tests.facts.test_ifconfig import BRIDGED
@@ -40,20 +51,27 @@ from tests.facts.test_mlx_runtime import READY
 from tests.facts.test_netstat_inet import TABLE
 from tests.facts.test_networksetup_hardwareports import LAPTOP as PORTS
 from tests.facts.test_networksetup_serviceorder import CLUSTER
+from tests.facts.test_processes import BUSY
 from tests.facts.test_rdma_ctl import ON
 from tests.facts.test_stored import BRIDGES, NETWORK, NO_KEY
 from tests.facts.test_sw_vers import RELEASE
 from tests.facts.test_sysctl import STUDIO as NAMES
+from tests.facts.test_sysctl_state import STATE
 from tests.facts.test_system_profiler_thunderbolt import LAPTOP as BUSES
 from tests.model import survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def failing(parse: Callable[[bytes, bytes], object], err: bytes) -> Callable[[bytes], object]:
     """Give parse_failure the shape of parse: good output beside this stderr."""
     return lambda out: parse(out, err)
+
+
+def held(parse: Callable[[bytes], Mapping[int, str]]) -> Callable[[bytes], object]:
+    """Give the table of ports as something that can be hashed."""
+    return lambda out: tuple(parse(out).items())
 
 
 CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
@@ -76,6 +94,22 @@ CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "plutil_bridges failing": (failing(plutil_bridges.parse_failure, NO_KEY), b""),
     "plutil_sharing": (plutil_sharing.parse, b"1\n"),
     "pmset": (pmset.parse, survey.pmset().stdout),
+    "clock": (clock.parse, survey.clock().stdout),
+    "login_environment": (
+        login_environment.parse,
+        survey.environment(MLX_METAL_FAST_SYNCH="1", XPC_SERVICE_NAME="0").stdout,
+    ),
+    "sysctl_state": (sysctl_state.parse, STATE),
+    "sysctl_state failing": (failing(sysctl_state.parse_failure, b"sysctl: unknown oid\n"), STATE),
+    "vm_stat": (vm_stat.parse, survey.vm_stat().stdout),
+    "df": (df.parse, survey.df().stdout),
+    "processes": (processes.parse, BUSY),
+    "ioclasscount": (ioclasscount.parse, survey.ioclasscount(2, 1).stdout),
+    "ioreg_accelerator": (ioreg_accelerator.parse, survey.ioreg_accelerator(7).stdout),
+    "diagnostic_reports": (diagnostic_reports.parse, REPORTS),
+    "diagnostic_reports failing": (failing(diagnostic_reports.parse_failure, DENIED), REPORTS),
+    "netstat": (held(listeners.netstat), survey.netstat().stdout),
+    "lsof": (held(listeners.lsof), b"p812\ncpython3.12\nf7\nn*:32323\n"),
     "rdma_ctl": (rdma_ctl.parse, ON),
     "socketfilterfw": (socketfilterfw.parse, b"Firewall is enabled. (State = 1)\n"),
     "sw_vers": (sw_vers.parse, RELEASE),
@@ -185,6 +219,7 @@ def test_lines_lost_or_doubled(parse: Callable[[bytes], object], good: bytes) ->
 @pytest.mark.parametrize(
     "parse_failure",
     [
+        diagnostic_reports.parse_failure,
         exo_daemon.parse_failure,
         ibv_devices.parse_failure,
         ibv_devinfo.parse_failure,
@@ -192,8 +227,19 @@ def test_lines_lost_or_doubled(parse: Callable[[bytes], object], good: bytes) ->
         plutil_bridges.parse_failure,
         plutil_sharing.parse_failure,
         sysctl.parse_failure,
+        sysctl_state.parse_failure,
     ],
-    ids=["exo", "ibv_devices", "ibv_devinfo", "nvram", "bridges", "sharing", "sysctl"],
+    ids=[
+        "diagnostic_reports",
+        "exo_daemon",
+        "ibv_devices",
+        "ibv_devinfo",
+        "nvram_rdma",
+        "plutil_bridges",
+        "plutil_sharing",
+        "sysctl",
+        "sysctl_state",
+    ],
 )
 @settings(max_examples=60, deadline=None)
 @given(out=st.binary(max_size=80), err=st.binary(max_size=80))

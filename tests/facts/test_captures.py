@@ -25,12 +25,15 @@ from mlxdiag.facts import (
     plutil_bridges,
     plutil_sharing,
     pmset,
+    processes,
     rdma_ctl,
     socketfilterfw,
     sw_vers,
     sysctl,
+    sysctl_state,
     system_profiler_network,
     system_profiler_thunderbolt,
+    vm_stat,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "sp_thunderbolt_": system_profiler_thunderbolt.parse,
     "sw_vers__": sw_vers.parse,
     "sysctl_": sysctl.parse,
+    "vm_stat__": vm_stat.parse,
 }
 
 UNSEEN: tuple[Callable[[bytes], object], ...] = (
@@ -284,6 +288,37 @@ def test_names_of_the_kernel() -> None:
     assert sysctl.parse(read("sysctl_multi")) == (
         sysctl.Sysctl(None, "Apple M3 Ultra", 549755813888, None)
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "limit", "swap"),
+    [
+        ("sysctl_iogpu__set_118000", 118000, None),
+        ("sysctl_iogpu_wired_limit_mb__default", 0, None),
+        ("sysctl_multi__m3ultra", 0, None),
+        ("sysctl_vm_swapusage", None, 5120.0),
+    ],
+)
+def test_names_of_the_kernel_that_change(start: str, limit: int | None, swap: float | None) -> None:
+    found = sysctl_state.parse(read(start))
+    assert (found.wired_limit_mb, found.swap_used_mb) == (limit, swap)
+
+
+@pytest.mark.parametrize("start", ["sysctl_w_iogpu", "sysctl_n_vm_swapusage"])
+def test_other_forms_of_sysctl_are_refused(start: str) -> None:
+    with pytest.raises(ParseError):
+        sysctl_state.parse(read(start))
+
+
+def test_wired_memory_of_an_idle_laptop() -> None:
+    assert vm_stat.parse(read("vm_stat__mbp")).wired_bytes == 315751 * 16384
+
+
+@pytest.mark.parametrize("name", ["ps_aux__mlx", "ps_o__python", "ps_o_pid_stat"])
+def test_other_columns_of_ps_are_refused(name: str) -> None:
+    (path,) = CAPTURES.glob(f"{name}*")
+    with pytest.raises(ParseError):
+        processes.parse(path.read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,14 @@ def test_services_say_how_they_get_an_address() -> None:
     assert [s.method for s in services.on("en3")] == ["Manual", "DHCP"]
     assert [s.interface for s in services.services] == ["en3", "en3", None]
     assert services.services[2].method is None
-    assert services.domains == ("lab.example.org", "home.example.org")
+
+
+def test_of_services_no_more_is_kept_than_is_read() -> None:
+    kept = system_profiler_network.kept(NETWORK)
+    assert system_profiler_network.parse(kept) == system_profiler_network.parse(NETWORK)
+    assert b"example.org" not in kept
+    assert system_profiler_network.kept(kept) == kept
+    assert system_profiler_network.kept(b"not JSON") == b"not JSON"
 
 
 @pytest.mark.parametrize(

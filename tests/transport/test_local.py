@@ -105,6 +105,13 @@ def test_an_interpreter_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert got["p"].stdout == b"a\nb -n\n"
 
 
+def test_a_path_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    got = collect(Command("p", ("printf", "%s ", "~/a b/$x", "~root/a", "a~/b")))
+    assert got["p"].stdout.decode() == f"{tmp_path}/a b/$x ~root/a a~/b "
+    assert got["p"].argv[2] == "~/a b/$x"
+
+
 @pytest.mark.parametrize(
     ("tools", "outcome"), [("exit 2", Outcome.MISSING), ("exit 0", Outcome.EXITED)]
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxdiag import survey
 from mlxdiag.capture import Command
 from mlxdiag.facts import COMMANDS
 from mlxdiag.facts.mlx_runtime import SOURCE
@@ -93,8 +94,10 @@ def test_the_program_is_one_line_that_no_login_shell_reads_into() -> None:
 
 
 @pytest.mark.parametrize("login_shell", LOGIN_SHELLS)
-def test_the_program_parses(login_shell: str) -> None:
-    text = shell.build(COMMANDS, NASTY, NONCE).text
+@pytest.mark.parametrize("commands", [COMMANDS, (*COMMANDS, *survey.COMMANDS)])
+def test_the_program_parses(login_shell: str, commands: tuple[Command, ...]) -> None:
+    text = shell.build(commands, NASTY, NONCE).text
+    assert len(text) < 20_000
     argv = [login_shell, "-c", f"/bin/sh -n -c '{text}'"]
     done = subprocess.run(argv, capture_output=True, check=False, timeout=10)
     assert (done.returncode, done.stderr) == (0, b"")

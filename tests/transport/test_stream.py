@@ -119,6 +119,22 @@ def test_control_lines_are_found_among_other_text(at: list[int]) -> None:
         Told(1, "left"),
     ]
     assert control.chatter == "oops"
+    assert control.before == b"warning: x\noops\n"
+
+
+@given(cuts)
+def test_what_a_login_prints_before_the_first_lane_is_set_apart(at: list[int]) -> None:
+    output = Output(NONCE)
+    data = b"Welcome\n" + N + b"=0" + N + b">out" + N + b"<a  0" + N + b">"
+    events = [event for piece in pieces(data, at) for event in output.feed(piece)]
+    assert output.before == b"Welcome\n"
+    assert b"".join(e.data for e in events if isinstance(e, Bytes)) == b"out"
+
+
+def test_of_a_long_greeting_the_beginning_is_kept() -> None:
+    output = Output(NONCE)
+    list(output.feed(b"x" * 5000 + N + b"=0" + N + b">"))
+    assert output.before == b"x" * 256
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n"])
@@ -126,3 +142,4 @@ def test_silence_is_no_chatter(data: bytes) -> None:
     control = Control(NONCE)
     assert list(control.feed(data)) == []
     assert control.chatter == ""
+    assert control.before == b""

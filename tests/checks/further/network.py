@@ -12,8 +12,8 @@ from mlxdiag.facts.exo_daemon import FILE as EXO
 from mlxdiag.recording import Recording
 from tests.checks.recorded import altered, ended, printing, recording_of
 from tests.checks.surveyed import HOST, clean
-from tests.model import CASES, Cable, ModelCluster
-from tests.model.cases import changed, studios
+from tests.model import CASES, ModelCluster
+from tests.model.cases import changed
 
 PORT = f"{HOST} en3"
 PORTS = (PORT, f"{HOST} en4", f"{HOST} en5")
@@ -51,10 +51,11 @@ def one_machine() -> Recording:
 
 
 def looped() -> Recording:
-    """Join two Macs by two cables between their bridges; Thunderbolt 4, so RDMA is no question."""
-    macs = tuple(replace(mac, model="Mac14,13", bridged=(1, 2, 3, 4)) for mac in studios(2))
-    cables = (Cable(("macstudio1", 3), (HOST, 3)), Cable(("macstudio1", 4), (HOST, 4)))
-    return surveyed(ModelCluster("looped", macs, cables, backend="ring"))
+    """Leave the ports of three Macs that are cabled in a triangle in their bridges."""
+    cluster = CASES["clean-mesh-4"]()
+    for name in ("macstudio1", "macstudio2", "macstudio3"):
+        cluster = changed(cluster, name, bridged=(2, 3))
+    return surveyed(cluster)
 
 
 def usb_uplink() -> Recording:
@@ -135,14 +136,14 @@ ABOUT: dict[str, str | tuple[str, ...]] = {
     "network-distinct-machines": "cluster",
     "network-address-unique": "cluster",
     "network-hostname-unique": "cluster",
-    "network-bridge-loop": ("macstudio1 en4 - macstudio2 en4", "macstudio1 en5 - macstudio2 en5"),
+    "network-bridge-loop": (LINKS[0], "macstudio1 en4 - macstudio3 en3", LINKS[1]),
     "network-bridge-stored": PORT,
     "network-mtu": LINKS[0],
     "network-default-route": PORT,
     "network-route": PORT,
     "network-address-persistent": PORT,
 }
-UNSURE = {
+NOT_KNOWN_OF = {
     "network-bridge-loop": (*LINKS, "macstudio2 en5 - macstudio4 en4"),
     "network-bridge-stored": PORTS,
     "network-mtu": (*LINKS, "macstudio2 en5 - macstudio4 en4"),
@@ -150,12 +151,4 @@ UNSURE = {
     "network-route": PORTS,
     "network-address-persistent": PORTS,
 }
-BESIDE = {"network-bridge-loop": {"hardware-thunderbolt5"}}
-OF_PORTS = (
-    "network-distinct-machines",
-    "network-own-address",
-    "network-address-unique",
-    "network-bridge-loop",
-    "network-mtu",
-    "network-cables-apart",
-)
+CAUSES = {"network-bridge-loop": "network-bridge"}

@@ -20,5 +20,4 @@ UNKNOWN = {
     "gid-current-address": lambda: ended(clean(), HOST, "ibv_devinfo", Outcome.SIGNALLED),
 }
 ABOUT = {"gid-link-local": PORT, "gid-current-address": PORT}
-UNSURE = {"gid-link-local": PORTS, "gid-current-address": PORTS}
-OF_PORTS = ("gid-link-local", "gid-current-address")
+NOT_KNOWN_OF = {"gid-link-local": PORTS, "gid-current-address": PORTS}

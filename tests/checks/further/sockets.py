@@ -6,16 +6,20 @@ from dataclasses import replace
 
 from mlxdiag.recording import Recording
 from tests.checks.further.network import surveyed, unanswered
+from tests.checks.recorded import altered
 from tests.checks.surveyed import HOST
 from tests.model import CASES, Mac, ModelCluster
 from tests.model.cases import mesh, studios
+from tests.model.machine import GIB
 
 
 def few_ports() -> Recording:
     """Put a Mac mini into a mesh of five: it has a port too few."""
     macs = tuple(replace(mac, model="Mac16,11") if mac.name == HOST else mac for mac in studios(5))
     spare = [cable for cable in mesh(macs_of_six(macs), first=1) if fits(cable.ends)]
-    return surveyed(ModelCluster("few-ports", macs, tuple(spare), topology="mesh"))
+    made = surveyed(ModelCluster("few-ports", macs, tuple(spare), topology="mesh"))
+    own, alike = (f"hw.memsize: {gib * GIB}".encode() for gib in (64, 512))
+    return altered(made, HOST, "sysctl", own, alike)
 
 
 def macs_of_six(macs: tuple[Mac, ...]) -> tuple[Mac, ...]:
@@ -35,4 +39,3 @@ UNKNOWN = {
     "cabling-spare-cable": unanswered("system_profiler_thunderbolt"),
 }
 ABOUT = {"cabling-spare-cable": "cluster"}
-OF_PORTS = ("hardware-ports-enough", "cabling-spare-cable")

@@ -1,0 +1,93 @@
+"""Crashes: reports that the host wrote since it booted, by name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlxdiag.cluster import Cluster
+from mlxdiag.facts.diagnostic_reports import SYSTEM, CrashReport
+from mlxdiag.finding import (
+    Confidence,
+    Evidence,
+    Fix,
+    FixKind,
+    NeedsRoot,
+    Severity,
+    check,
+)
+from mlxdiag.readings import HostFacts, need
+
+SHOWN = 3
+
+
+@check(
+    "crashes-panic",
+    title="the host's last restart was no kernel panic",
+    per="host",
+    severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
+    fix=Fix(
+        FixKind.RUN,
+        "read its first lines; lower the wired limit where they name IOGPU or a watchdog",
+    ),
+    needs=("access-reachable",),
+)
+def panic(cluster: Cluster, host: HostFacts) -> Evidence | None:
+    """RDMA's driver and a wired limit that is too high can bring the kernel down (mlx#3186)."""
+    return _since_boot(cluster, host, lambda report: report.panic, system=True)
+
+
+@check(
+    "crashes-ranks",
+    title="no Python and no MLX program crashed since the host booted",
+    per="host",
+    severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
+    fix=Fix(
+        FixKind.RUN,
+        "look for tbt_post_recv in it: then a cable was unplugged or its link broke",
+    ),
+    needs=("access-reachable",),
+)
+def crashed(cluster: Cluster, host: HostFacts) -> Evidence | None:
+    """A rank that loses its cable ends by SIGSEGV and without a word in its log (mlx#4192)."""
+    return _since_boot(
+        cluster, host, lambda report: not (report.panic or report.memory), system=False
+    )
+
+
+@check(
+    "crashes-memory",
+    title="no process was ended for want of memory since the host booted",
+    per="host",
+    severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
+    fix=Fix(FixKind.RUN, "give the host a smaller part of the model, and look at what is wired"),
+    needs=("access-reachable", "resources-wired-memory"),
+)
+def memory(cluster: Cluster, host: HostFacts) -> Evidence | None:
+    """A rank that macOS ended so leaves its memory wired, and the next one ends sooner."""
+    return _since_boot(cluster, host, lambda report: report.memory, system=True)
+
+
+def _since_boot(
+    cluster: Cluster, host: HostFacts, wanted: Callable[[CrashReport], bool], *, system: bool
+) -> Evidence | None:
+    """List reports of a kind; without its time in its name, a report counts as one since boot.
+
+    Where the system's folder may not be listed and that is where they are, nothing is known.
+    """
+    survey = cluster.survey(host.host.name)
+    found = need(survey.diagnostic_reports)
+    booted = need(survey.sysctl_state).booted or ""
+    since = [r for r in found.reports if wanted(r) and (not r.when or r.when >= booted)]
+    if since:
+        more = f" and {len(since) - SHOWN} more" if len(since) > SHOWN else ""
+        last = ", ".join(report.label for report in reversed(since[-SHOWN:]))
+        return Evidence("diagnostic_reports", f"{last}{more}", "none since it booted")
+    if system and SYSTEM in found.denied:
+        raise NeedsRoot(host.host.name, f"ls -t {SYSTEM}")
+    return None
+
+
+CHECKS = (panic, crashed, memory)

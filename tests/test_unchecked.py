@@ -1,0 +1,46 @@
+"""Every failure that is known is seen by a check, or it is said why not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlxdiag.catalogue import ALL, page
+from mlxdiag.unchecked import COVERS, UNCHECKED, failures, section
+
+KNOWN = Path(__file__).parents[1].parent / "shared" / "knowledge" / "failures.md"
+
+
+@pytest.mark.skipif(not KNOWN.is_file(), reason="the list is not stored beside this checkout")
+def test_every_known_failure_is_here_and_no_other() -> None:
+    text = KNOWN.read_text(encoding="utf-8")
+    entries = text.partition("\n## 2. ")[2].partition("\n## 3. ")[0]
+    listed = re.findall(r"^\*\*([a-z0-9.-]+)\*\*", entries, re.MULTILINE)
+    assert len(listed) > 80
+    assert sorted(failures()) == sorted(listed)
+
+
+def test_no_failure_is_here_twice() -> None:
+    assert len(list(failures())) == len(set(failures()))
+
+
+def test_what_covers_a_failure_is_a_check() -> None:
+    ids = {check.id for check in ALL}
+    for failure, checks in COVERS.items():
+        assert checks, failure
+        assert set(checks) <= ids, failure
+
+
+def test_what_is_not_checked_says_what_it_is_and_why() -> None:
+    for entry in UNCHECKED:
+        for text in (entry.what, entry.because):
+            assert len(text) > 15, entry.id
+            assert not set(text) & set("|\n"), entry.id
+        assert not set(entry.by_hand) & set("`|\n"), entry.id
+
+
+def test_the_page_ends_with_it() -> None:
+    assert page().endswith(section())
+    assert all(entry.what in section() for entry in UNCHECKED)
