@@ -86,7 +86,8 @@ def diagnose(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     elif asks:
-        recording = whole_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+        asked = inventory_of(inventory, hosts)
+        recording = whole_run(asked, save, fanout, timeout, early)
     elif save is not None:
         raise typer.BadParameter("--save goes with -i or --hosts")
     names = [host.name for host in recording.inventory.hosts] if recording else []

@@ -25,7 +25,7 @@ from mlxdiag.facts import (
     swapusage,
     vm_stat,
 )
-from mlxdiag.facts.ioclasscount import ClassCount
+from mlxdiag.facts.ioclasscount import IoClassCount
 from mlxdiag.facts.ioreg_rdma import RdmaPort
 from mlxdiag.facts.proc_waits import Waits
 from mlxdiag.facts.ps import Process
@@ -93,7 +93,7 @@ class SeenHost:
     gpu: tuple[float | None, float | None]
     memory: tuple[Memory | None, Memory | None]
     ports: tuple[RdmaPort, ...] | Gap
-    classes: ClassCount | Gap
+    classes: IoClassCount | Gap
     unkillable: tuple[Process, ...]
 
 

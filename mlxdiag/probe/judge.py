@@ -1,11 +1,13 @@
 """Judge: what the ranks said -> who is to blame, what was measured. Pure, so a recording re-judges.
 
 Rules of blame, the strongest first (seen with real ranks of ring on Linux; jaccl is quoted):
-a rank that reports a wrong sum names the guilty; a rank that never spoke; a rank ended by a signal
-or by an error of its own (`connection to a peer was lost`, `Recv failed` are echoes of another);
-a rank that does not answer when it is told to end; at a deadline, a rank that is stopped, or in an
-earlier phase; a rank without a heartbeat while others have one is frozen; else the one that has
-come to the fewest collectives did not arrive; all at the same one means the data between them.
+a rank that reports a wrong sum names the guilty, one that meets a stranger the stranger's place; a
+rank whose process ended before it spoke; a rank ended by a signal or by an error of its own
+(`connection to a peer was lost`, `Recv failed` are echoes of another); a rank that does not answer
+when it is told to end; at a deadline, a rank that is stopped, or in an earlier phase; a rank
+without a heartbeat while others have one is frozen; among ranks that go on the one that comes late;
+else the one that has come to the fewest collectives did not arrive; all at the same one means the
+data between them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ import pytest
 
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import (
-    environment,
     footprint,
     gdb,
     ioclasscount,
@@ -19,6 +18,7 @@ from mlxdiag.facts import (
     proc_memory,
     proc_stat,
     proc_waits,
+    process_environment,
     ps,
     py_spy,
     rank_file,
@@ -90,9 +90,12 @@ MEMINFO = (
 
 GOOD: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "ps": (ps.parse, PS_MAC + PS_LINUX),
-    "environment_ps": (environment.parse_ps, b"812 MLX_RANK=1 MLX_X=/tmp/h\n7 JACCL_RANK=2\n"),
+    "environment_ps": (
+        process_environment.parse_ps,
+        b"812 MLX_RANK=1 MLX_X=/tmp/h\n7 JACCL_RANK=2\n",
+    ),
     "environment_proc": (
-        environment.parse_proc,
+        process_environment.parse_proc,
         b"/proc/7/environ:MLX_RANK=0\0/proc/7/environ:MLX_X=\n\0",
     ),
     "proc_stat": (
@@ -133,8 +136,10 @@ def test_cut_anywhere_it_is_read_or_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    set(GOOD)
-    - {"ps", "ss", "lsof", "environment_ps", "environment_proc", "proc_stat", "ioreg_rdma"},
+    sorted(
+        set(GOOD)
+        - {"ps", "ss", "lsof", "environment_ps", "environment_proc", "proc_stat", "ioreg_rdma"}
+    ),
 )
 def test_another_programs_words_are_refused(name: str) -> None:
     with pytest.raises(ParseError):
@@ -159,12 +164,12 @@ def test_a_time_that_is_none_does_not_cost_the_list() -> None:
 
 
 def test_variables() -> None:
-    told = environment.parse_ps(b"812 MLX_RANK=1 MLX_HOSTFILE=/tmp/h\n")[0]
+    told = process_environment.parse_ps(b"812 MLX_RANK=1 MLX_HOSTFILE=/tmp/h\n")[0]
     assert (told.pid, told.values) == (812, {"MLX_RANK": "1", "MLX_HOSTFILE": "/tmp/h"})
     with pytest.raises(ParseError):
-        environment.parse_ps(b"812 OPENAI_API_KEY=x\n")
+        process_environment.parse_ps(b"812 OPENAI_API_KEY=x\n")
     with pytest.raises(ParseError):
-        environment.parse_proc(b"/proc/7/environ:PATH=/bin\0")
+        process_environment.parse_proc(b"/proc/7/environ:PATH=/bin\0")
 
 
 def test_sockets() -> None:
@@ -237,7 +242,7 @@ def test_hosts() -> None:
     assert (port.device, port.up, port.owners) == ("rdma_en3", True, ("pid 812 (python3.13)",))
     assert ioreg_rdma.parse(b"") == ()
     both = b"AppleThunderboltRDMAProtectionDomain = 3, AppleThunderboltRDMAQueuePair = 4\n"
-    assert ioclasscount.parse(both) == ioclasscount.ClassCount(3, 4)
+    assert ioclasscount.parse(both) == ioclasscount.IoClassCount(3, 4)
     pages = vm_stat.parse(VM)
     assert (pages.wired_bytes, pages.swapped_bytes) == (7 * 16384, 5 * 16384)
     linux = proc_memory.parse(MEMINFO)
