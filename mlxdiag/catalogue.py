@@ -32,13 +32,10 @@ Severity: `error` fails the run, `warning` fails it with `--fail-on warning`, `i
 Where the inventory expects `ring` or `mpi`, what only RDMA needs is `info`.
 A fact that was not obtained makes a check `unknown`, never `pass`.
 Those of *Probes* are asked by `mlxdiag probe` of every launch, those of *Hostfile* by
-`mlxdiag hostfile check` of a file, those of *Rendezvous*, *Jobs* and `backend-required` by
-`mlxdiag preflight`, those of *Server* by `mlxdiag server`, those of *Hang* by `mlxdiag hang`,
-backend-usable by `mlxdiag recommend`, all others by `mlxdiag check`, and most of those by
-`mlxdiag ports` too.
 `mlxdiag hostfile check` of a file, those of *Jobs* and `backend-required` by
-`mlxdiag preflight`, which asks `rendezvous-port-free` too, backend-usable by `mlxdiag recommend`,
-all others by `mlxdiag check`, and those of cables, devices and GIDs by `mlxdiag ports` too.
+`mlxdiag preflight`, which asks `rendezvous-port-free` too, those of *Server* by `mlxdiag server`,
+those of *Hang* by `mlxdiag hang`, backend-usable by `mlxdiag recommend`, all others by
+`mlxdiag check`, and those of cables, devices and GIDs by `mlxdiag ports` too.
 
 Confidence says how well it is known that this is a fault and that the fix helps: *confirmed* by
 maintainers, by Apple or in MLX's source, *several reports*, *single report*, or *inferred*:

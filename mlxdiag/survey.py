@@ -11,17 +11,17 @@ from mlxdiag.facts import (
     clock,
     df,
     diagnostic_reports,
-    environment,
     exo_daemon,
     hostname,
     ioclasscount,
     ioreg_accelerator,
+    login_environment,
     netstat_inet,
     nvram_rdma,
     plutil_bridges,
     plutil_sharing,
     pmset,
-    ps_jobs,
+    processes,
     socketfilterfw,
     sysctl_state,
     system_profiler_network,
@@ -30,17 +30,17 @@ from mlxdiag.facts import (
 from mlxdiag.facts.clock import Clock
 from mlxdiag.facts.df import Df
 from mlxdiag.facts.diagnostic_reports import DiagnosticReports
-from mlxdiag.facts.environment import Environment
 from mlxdiag.facts.exo_daemon import ExoDaemon
 from mlxdiag.facts.hostname import Hostname
-from mlxdiag.facts.ioclasscount import IoClassCount
+from mlxdiag.facts.ioclasscount import ClassCount
 from mlxdiag.facts.ioreg_accelerator import Accelerator
+from mlxdiag.facts.login_environment import Environment
 from mlxdiag.facts.netstat_inet import Routes
 from mlxdiag.facts.nvram_rdma import NvramRdma
 from mlxdiag.facts.plutil_bridges import StoredBridges
 from mlxdiag.facts.plutil_sharing import Sharing
 from mlxdiag.facts.pmset import Pmset
-from mlxdiag.facts.ps_jobs import Ps
+from mlxdiag.facts.processes import Ps
 from mlxdiag.facts.socketfilterfw import Firewall
 from mlxdiag.facts.sysctl_state import SysctlState
 from mlxdiag.facts.system_profiler_network import Services
@@ -55,12 +55,12 @@ T = TypeVar("T")
 
 COMMANDS: tuple[Command, ...] = (
     clock.COMMAND,
-    environment.COMMAND,
+    login_environment.COMMAND,
     pmset.COMMAND,
     sysctl_state.COMMAND,
     vm_stat.COMMAND,
     df.COMMAND,
-    ps_jobs.COMMAND,
+    processes.COMMAND,
     ioclasscount.COMMAND,
     ioreg_accelerator.COMMAND,
     diagnostic_reports.COMMAND,
@@ -98,8 +98,8 @@ class HostSurvey:
     sysctl_state: SysctlState | Gap
     vm_stat: VmStat | Gap
     df: Df | Gap
-    ps_jobs: Ps | Gap
-    ioclasscount: IoClassCount | Gap
+    ps: Ps | Gap
+    ioclasscount: ClassCount | Gap
     ioreg_accelerator: Accelerator | Gap
     diagnostic_reports: DiagnosticReports | Gap
     listeners: Mapping[int, str] | Gap
@@ -125,7 +125,7 @@ def read(facts: HostFacts) -> HostSurvey:
     reports = diagnostic_reports
     return HostSurvey(
         clock=fact(clock.COMMAND, clock.parse),
-        environment=fact(environment.COMMAND, environment.parse),
+        environment=fact(login_environment.COMMAND, login_environment.parse),
         pmset=fact(pmset.COMMAND, pmset.parse),
         routes=fact(netstat_inet.COMMAND, netstat_inet.parse),
         stored_bridges=fact(bridges.COMMAND, bridges.parse, bridges.parse_failure),
@@ -138,7 +138,7 @@ def read(facts: HostFacts) -> HostSurvey:
         sysctl_state=fact(sysctl_state.COMMAND, sysctl_state.parse, sysctl_state.parse_failure),
         vm_stat=fact(vm_stat.COMMAND, vm_stat.parse),
         df=fact(df.COMMAND, df.parse),
-        ps_jobs=fact(ps_jobs.COMMAND, ps_jobs.parse),
+        ps=fact(processes.COMMAND, processes.parse),
         ioclasscount=fact(ioclasscount.COMMAND, ioclasscount.parse),
         ioreg_accelerator=fact(ioreg_accelerator.COMMAND, ioreg_accelerator.parse),
         diagnostic_reports=fact(reports.COMMAND, reports.parse, reports.parse_failure),
@@ -162,7 +162,7 @@ def kept(recording: Recording) -> Recording:
 
 def _kept(captures: Captures, wanted: range) -> Captures:
     found = dict(listeners.kept(captures, wanted))
-    for module in (ps_jobs, system_profiler_network):
+    for module in (processes, system_profiler_network):
         said = found.get(module.COMMAND.name)
         if said is not None and said.stdout:
             found[said.command] = replace(said, stdout=module.kept(said.stdout))

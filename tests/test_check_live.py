@@ -33,7 +33,7 @@ def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimHosts]:
     """Four Macs that are well, but for a job that was left on the last one."""
     folder = tmp_path_factory.mktemp("check")
     write_simhost(replace(CASES["clean-mesh-4"](), surveyed=True), folder)
-    (folder / NAMES[3] / "ps_jobs.out").write_bytes(RUNNING.stdout)
+    (folder / NAMES[3] / "processes.out").write_bytes(RUNNING.stdout)
     commands = (*facts.COMMANDS, *survey.COMMANDS)
     with SimHosts({name: folder / name for name in NAMES}, commands) as hosts:
         yield hosts
@@ -68,7 +68,7 @@ def test_what_others_run_is_not_kept_and_no_argument_is_shown(
 ) -> None:
     ran = check(sim, tmp_path, *ALL, "-f", "html", "-o", "r.html", "--save", "night")
     assert "1 warning" in ran.stdout
-    kept = recording.load(tmp_path / "night").hosts["macstudio4"]["ps_jobs"].stdout
+    kept = recording.load(tmp_path / "night").hosts["macstudio4"]["processes"].stdout
     assert kept.count(b"\n") == 2
     assert b"curl" not in kept
     assert KEY.encode() not in kept

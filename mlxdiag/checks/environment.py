@@ -52,7 +52,7 @@ def leftovers(cluster: Cluster, host: HostFacts) -> Evidence | None:
         return None
     severity = None if FIRST & found.keys() else Severity.WARNING
     said = "; ".join(f"{name}={found[name]}" for name in left)
-    return Evidence("environment", said, "none of them", severity=severity)
+    return Evidence("login_environment", said, "none of them", severity=severity)
 
 
 @check(
@@ -71,7 +71,7 @@ def fast_synch(cluster: Cluster, host: HostFacts) -> Evidence | None:
     value = need(cluster.survey(host.host.name).environment).by_name.get(FAST_SYNCH, "")
     if value.strip() in ("", "0"):
         return None
-    return Evidence("environment", f"{FAST_SYNCH}={value}", "unset, or 0")
+    return Evidence("login_environment", f"{FAST_SYNCH}={value}", "unset, or 0")
 
 
 @check(
@@ -90,7 +90,7 @@ def match(cluster: Cluster, everything: Cluster) -> Evidence | None:
         variables = need(cluster.survey(host.host.name).environment).mlx.items()
         return " ".join(f"{n}={v}" for n, v in variables if n not in ALONE) or "none"
 
-    return same(cluster.facts, "environment", told, "the same on every host")
+    return same(cluster.facts, "login_environment", told, "the same on every host")
 
 
 @check(
@@ -107,7 +107,7 @@ def launchd(cluster: Cluster, host: HostFacts) -> Evidence | None:
     name = need(cluster.survey(host.host.name).environment).by_name.get(LAUNCHD, "0")
     if name in ("", "0") or name.startswith("application."):
         return None
-    return Evidence("environment", f"{LAUNCHD}={name}", "no service of launchd")
+    return Evidence("login_environment", f"{LAUNCHD}={name}", "no service of launchd")
 
 
 @check(
@@ -124,7 +124,7 @@ def version_compat(cluster: Cluster, host: HostFacts) -> Evidence | None:
     value = need(cluster.survey(host.host.name).environment).by_name.get(COMPAT, "0")
     if value in ("", "0"):
         return None
-    return Evidence("environment", f"{COMPAT}={value}", "unset, or 0")
+    return Evidence("login_environment", f"{COMPAT}={value}", "unset, or 0")
 
 
 @check(

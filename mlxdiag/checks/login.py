@@ -91,10 +91,10 @@ def shell(cluster: Cluster, host: HostFacts) -> Evidence | None:
     _over_ssh(host)
     path = need(cluster.survey(host.host.name).environment).by_name.get("SHELL")
     if path is None:
-        raise MissingFact("environment", "it has no SHELL", host.host.name)
+        raise MissingFact("login_environment", "it has no SHELL", host.host.name)
     if path.rpartition("/")[2] in SHELLS:
         return None
-    return Evidence("environment", f"SHELL={path}", "zsh, bash or sh")
+    return Evidence("login_environment", f"SHELL={path}", "zsh, bash or sh")
 
 
 def _over_ssh(host: HostFacts) -> None:

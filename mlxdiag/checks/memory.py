@@ -113,9 +113,11 @@ def wired_memory(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """What a rank had wired when it was killed stays so, and the next model does not fit."""
     survey = cluster.survey(host.host.name)
     wired, memory = need(survey.vm_stat).wired_bytes, _memory(host)
+    if wired is None:
+        raise MissingFact("vm_stat", "no Pages wired down", host.host.name)
     if wired <= memory * WIRED_PART:
         return None
-    idle(survey.ps_jobs)
+    idle(survey.ps)
     return Evidence(
         "vm_stat",
         f"{_gib(wired)} of {_gib(memory)} wired, and no job runs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxdiag.checks.subject import rdma_host
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
-from mlxdiag.facts.ps_jobs import MONITORS, VERBS, Process, Ps
+from mlxdiag.facts.processes import MONITORS, VERBS, Process, Ps
 from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.readings import Gap, HostFacts, known, need
 
@@ -33,11 +33,11 @@ def ranks(cluster: Cluster, host: HostFacts) -> Evidence | None:
 
     One that launchd started on purpose looks the same: then silence this check.
     """
-    orphans = [p for p in need(cluster.survey(host.host.name).ps_jobs).jobs if p.parent == LAUNCHD]
+    orphans = [p for p in need(cluster.survey(host.host.name).ps).jobs if p.parent == LAUNCHD]
     if not orphans:
         return None
     return Evidence(
-        "ps_jobs", f"{_listed(orphans)}, of no launcher", "none, or one with its launcher"
+        "processes", f"{_listed(orphans)}, of no launcher", "none, or one with its launcher"
     )
 
 
@@ -57,12 +57,12 @@ def stuck(cluster: Cluster, host: HostFacts) -> Evidence | None:
 
     A job may wait for a disk at the moment that it is seen, so that it alone is a warning.
     """
-    found = need(cluster.survey(host.host.name).ps_jobs).processes
+    found = need(cluster.survey(host.host.name).ps).processes
     held = [p for p in found if p.stuck and p.age_s >= STUCK_S and (p.job or _verbs(p))]
     if not held:
         return None
     severity = None if any(map(_verbs, held)) else Severity.WARNING
-    return Evidence("ps_jobs", f"{_listed(held)}, in state U", "none", severity=severity)
+    return Evidence("processes", f"{_listed(held)}, in state U", "none", severity=severity)
 
 
 @check(
@@ -84,7 +84,7 @@ def domains(cluster: Cluster, host: HostFacts) -> Evidence | None:
     held = counts.domains or 0
     if not held and not counts.pairs:
         return None
-    idle(survey.ps_jobs)
+    idle(survey.ps)
     most = _max_pd(host)
     full = most is not None and held >= most
     limit = f"; a device has {most}" if most is not None else ""
@@ -111,11 +111,11 @@ def rdma_users(cluster: Cluster, host: HostFacts) -> Evidence | None:
     MLX from 0.32.1 on takes 64 regions of a device for each mesh, so that a second job fails.
     """
     rdma_host(cluster, host.host.name)
-    ps = need(cluster.survey(host.host.name).ps_jobs)
+    ps = need(cluster.survey(host.host.name).ps)
     found = (*ps.jobs, *ps.holders)
     if len(found) < 2 or not ps.jobs:
         return None
-    return Evidence("ps_jobs", _listed(found), "one")
+    return Evidence("processes", _listed(found), "one")
 
 
 @check(
@@ -135,10 +135,10 @@ def gpu(cluster: Cluster, host: HostFacts) -> Evidence | None:
     survey = cluster.survey(host.host.name)
     busy = need(survey.ioreg_accelerator).percent
     if busy is None:
-        raise MissingFact("ioreg_accelerator", "it does not say how busy the GPU is")
+        raise MissingFact("ioreg_accelerator", "no Device Utilization", host.host.name)
     if busy < BUSY_PERCENT:
         return None
-    idle(survey.ps_jobs)
+    idle(survey.ps)
     return Evidence(
         "ioreg_accelerator",
         f"{busy} % busy, and no job runs",
@@ -161,9 +161,9 @@ def gpu(cluster: Cluster, host: HostFacts) -> Evidence | None:
 )
 def macmon(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """It was once seen to make inference crash (exo#2088)."""
-    found = need(cluster.survey(host.host.name).ps_jobs).processes
+    found = need(cluster.survey(host.host.name).ps).processes
     monitors = [process for process in found if process.program in MONITORS]
-    return Evidence("ps_jobs", _listed(monitors), "none") if monitors else None
+    return Evidence("processes", _listed(monitors), "none") if monitors else None
 
 
 def idle(ps: Ps | Gap) -> None:

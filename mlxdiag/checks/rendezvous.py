@@ -28,7 +28,7 @@ def port_free(cluster: Cluster, host: HostFacts) -> Evidence | None:
     taken = [held[port] for port in wanted if port in held]
     if not taken:
         return None
-    ps = known(survey.ps_jobs)
+    ps = known(survey.ps)
     severity = Severity.WARNING if ps is not None and ps.jobs else None
     expected = f"nobody at {wanted[0]} to {wanted[-1]}"
     return Evidence("netstat", "; ".join(taken), expected, severity=severity)

@@ -86,8 +86,7 @@ def diagnose(
     if replay is not None:
         recording = replayed(replay, inventory, hosts, save)
     elif asks:
-        asked = inventory_of(inventory, hosts)
-        recording = whole_run(asked, save, fanout, timeout, early)
+        recording = whole_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
     elif save is not None:
         raise typer.BadParameter("--save goes with -i or --hosts")
     names = [host.name for host in recording.inventory.hosts] if recording else []

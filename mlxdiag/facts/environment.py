@@ -1,6 +1,6 @@
-"""The environment that a launched process is given: only the variables that matter here.
+"""MLX's variables in the environment of processes: of macOS by `ps -E`, of Linux from /proc.
 
-Asked with awk, so that no other value ever leaves the host: an environment may hold keys.
+Nothing else of an environment leaves the host: it may hold keys.
 """
 
 from __future__ import annotations
@@ -12,46 +12,73 @@ from dataclasses import dataclass
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 
-NAMES = ("SHELL", "SYSTEM_VERSION_COMPAT", "XPC_SERVICE_NAME")
-
-MARK = "mlxdiag-environment"
-_PROGRAM = (
-    f'BEGIN {{ print "{MARK}"; for (n in ENVIRON) if (n ~ /^(MLX_|JACCL_)/ '
-    f'|| n ~ /^({"|".join(NAMES)})$/) {{ v = ENVIRON[n]; gsub(/[^ -~]/, "?", v); '
-    'print n "=" v } }'
+_NAME = "^(MLX|JACCL)_[A-Z_]+="
+PS = Command(
+    "environment_ps",
+    (
+        "sh",
+        "-c",
+        "ps -A -E -ww -o pid= -o command= | awk '"
+        f'{{ s = $1; for (i = 2; i <= NF; i++) if ($i ~ /{_NAME}/) s = s " " $i; '
+        "if (s != $1) print s }'",
+    ),
 )
-COMMAND = Command("environment", ("awk", _PROGRAM))
+PROC = Command(
+    "environment_proc",
+    ("sh", "-c", f"grep -azsoE '{_NAME}.*' /proc/[0-9]*/environ; [ -d /proc/1 ]"),
+)
+"""grep says 2 where a process has gone or is another user's; there is no /proc on macOS."""
 
-_LINE = re.compile(r"([A-Za-z_]\w*)=([ -~]*)", re.ASCII)
+_PAIR = re.compile(r"((?:MLX|JACCL)_[A-Z_]{1,60})=(.*)", re.ASCII | re.DOTALL)
+_FILE = re.compile(r"/proc/(\d{1,10})/environ:(.*)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Variables by name, in the order of their names; characters outside ASCII are `?`."""
+    """MLX's variables of one process, sorted by name."""
 
+    pid: int
     variables: tuple[tuple[str, str], ...]
 
     @property
-    def by_name(self) -> Mapping[str, str]:
-        """Give the values by name."""
+    def values(self) -> Mapping[str, str]:
+        """The variables by name."""
         return dict(self.variables)
 
-    @property
-    def mlx(self) -> Mapping[str, str]:
-        """Give those that MLX reads."""
-        return {name: value for name, value in self.variables if name not in NAMES}
+
+def parse_ps(out: bytes) -> tuple[Environment, ...]:
+    """Read `PID NAME=VALUE ...`. A name that stands among the arguments is taken as well."""
+    found: dict[int, dict[str, str]] = {}
+    for line in out.decode("utf-8", "replace").split("\n"):
+        pid, *words = line.split()[:200] or [""]
+        if not pid:
+            continue
+        if not re.fullmatch(r"\d{1,10}", pid, re.ASCII):
+            raise ParseError(f"not a pid and variables: {line[:80]!r}")
+        found[int(pid)] = dict(map(_pair, words))
+    return _sorted(found)
 
 
-def parse(out: bytes) -> Environment:
-    """Read the first line, which is ours, and `NAME=value` below it."""
-    first, *lines = out.decode("utf-8", "replace").split("\n")
-    if first != MARK:
-        raise ParseError(f"not what mlxdiag's program prints first: {first[:80]!r}")
-    return Environment(tuple(sorted(_variable(line) for line in lines if line)))
+def parse_proc(out: bytes) -> tuple[Environment, ...]:
+    """Read `/proc/PID/environ:NAME=VALUE`, each ended by NUL."""
+    found: dict[int, dict[str, str]] = {}
+    for entry in out.decode("utf-8", "replace").split("\0"):
+        if not entry:
+            continue
+        of = _FILE.fullmatch(entry)
+        if of is None:
+            raise ParseError(f"not a variable of a process: {entry[:80]!r}")
+        name, value = _pair(of[2])
+        found.setdefault(int(of[1]), {})[name] = value
+    return _sorted(found)
 
 
-def _variable(line: str) -> tuple[str, str]:
-    match = _LINE.fullmatch(line)
-    if match is None or not (match[1] in NAMES or match[1].startswith(("MLX_", "JACCL_"))):
-        raise ParseError(f"not a variable that was asked for: {line[:80]!r}")
-    return match[1], match[2]
+def _pair(text: str) -> tuple[str, str]:
+    found = _PAIR.fullmatch(text)
+    if found is None:
+        raise ParseError(f"not a variable of MLX: {text[:80]!r}")
+    return found[1], found[2]
+
+
+def _sorted(found: Mapping[int, Mapping[str, str]]) -> tuple[Environment, ...]:
+    return tuple(Environment(pid, tuple(sorted(found[pid].items()))) for pid in sorted(found))

@@ -16,14 +16,14 @@ _COUNT = re.compile(r"(\w+) = (\d{1,10})", re.ASCII)
 
 
 @dataclass(frozen=True)
-class IoClassCount:
+class ClassCount:
     """How many there are over all devices; None where the kernel has no such class (no RDMA)."""
 
     domains: int | None
     pairs: int | None
 
 
-def parse(out: bytes) -> IoClassCount:
+def parse(out: bytes) -> ClassCount:
     """Read `Class = N` between commas; a class that is unknown is left out without a word."""
     counts: dict[str, int] = {}
     for part in re.split(r"[,\n]", out.decode("utf-8", "replace")):
@@ -33,4 +33,4 @@ def parse(out: bytes) -> IoClassCount:
         if match is None or match[1] not in (DOMAIN, PAIR):
             raise ParseError(f"not a count of ioclasscount: {text[:80]!r}")
         counts[match[1]] = int(match[2])
-    return IoClassCount(counts.get(DOMAIN), counts.get(PAIR))
+    return ClassCount(counts.get(DOMAIN), counts.get(PAIR))

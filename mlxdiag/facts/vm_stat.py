@@ -19,7 +19,7 @@ class VmStat:
     """In bytes; None for what this macOS does not say."""
 
     free_bytes: int | None
-    wired_bytes: int
+    wired_bytes: int | None
     compressed_bytes: int | None
     swapped_bytes: int | None
 
@@ -31,12 +31,12 @@ def parse(out: bytes) -> VmStat:
     if head is None:
         raise ParseError(f"not what vm_stat prints: {out[:80]!r}")
     found = {line[1]: int(line[2]) * int(head[1]) for line in map(_LINE.fullmatch, lines) if line}
-    if "Pages wired down" not in found:
-        raise ParseError(f"no 'Pages wired down' in {out[:80]!r}")
+    if not found:
+        raise ParseError("no counter in what vm_stat said")
     ways = [found[name] for name in ("Swapins", "Swapouts") if name in found]
     return VmStat(
         found.get("Pages free"),
-        found["Pages wired down"],
+        found.get("Pages wired down"),
         found.get("Pages occupied by compressor"),
         sum(ways) if ways else None,
     )

@@ -18,12 +18,15 @@ from mlxdiag.hang.words import (
 )
 from mlxdiag.readings import Gap
 
+RESTING = 0.05
+"""Share of a core that a process which waits in the kernel stays below."""
+
 GPU_FULL = 95.0
 """A GPU that spins in a fence is busy all the time; one that works rests between steps."""
 
 
 def _kernel(run: Run) -> Iterator[Verdict]:
-    who = [s for s in run.standings if s.both("kernel")]
+    who = [s for s in run.standings if s.both("kernel") and _rests(s)]
     if not who:
         return
     said = f"{names(who)} {verb(who, 'wait')} in the kernel, in a call that no signal ends"
@@ -43,6 +46,11 @@ def _kernel(run: Run) -> Iterator[Verdict]:
     )
 
 
+def _rests(each: Standing) -> bool:
+    """Whether it did nothing between the looks: who reads a disk is often in the kernel, too."""
+    return not each.moved.said and (each.cpu is None or each.cpu < RESTING)
+
+
 def _stopped(run: Run) -> Iterator[Verdict]:
     who = [s for s in run.standings if s.now.kind == "stopped"]
     if who:
@@ -59,7 +67,7 @@ def _stopped(run: Run) -> Iterator[Verdict]:
 
 def _gone(run: Run) -> Iterator[Verdict]:
     who = [s for s in run.standings if s.now.kind == "gone"]
-    lost = run.missing
+    lost = () if any(s.moved.steps for s in run.standings) else run.missing
     if run.seen.lost and lost and not who:
         return  # they may be on a host that did not answer
     if not who and not lost:
@@ -69,7 +77,9 @@ def _gone(run: Run) -> Iterator[Verdict]:
         parts.append(f"{placed(who)} {'have' if len(who) > 1 else 'has'} ended between the samples")
     if lost:
         label = f"rank{'s' if len(lost) > 1 else ''} {', '.join(map(str, lost))}"
-        parts.append(f"{label} {'do' if len(lost) > 1 else 'does'} not run on any host")
+        parts.append(
+            f"{label} {'do' if len(lost) > 1 else 'does'} not run on any host that was asked"
+        )
     spin = [s for s in run.standings if s.cpu is not None and s.cpu > 0.5 and s.now.kind != "gone"]
     spinning = f"{names(spin)} {verb(spin, 'spin')} for it" if spin else ""
     made = make(

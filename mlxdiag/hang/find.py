@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from mlxdiag import processes
 from mlxdiag.capture import Captures
-from mlxdiag.facts import lsof, ps, ss
-from mlxdiag.facts import process_environment as given
+from mlxdiag.facts import environment, lsof, ps, ss
 from mlxdiag.facts.ps import Process
 from mlxdiag.facts.ss import Socket
 from mlxdiag.hang.asked import Asked
@@ -63,8 +62,8 @@ def ground(host: str, captures: Captures) -> Ground:
     """Read the first round of one host."""
     listed = fact_of(host, captures, of(FIND, ps.COMMAND.name), ps.parse, ps.parse_failure)
     told = said(
-        fact_of(host, captures, of(FIND, given.PROC.name), given.parse_proc),
-        fact_of(host, captures, of(FIND, given.PS.name), given.parse_ps),
+        fact_of(host, captures, of(FIND, environment.PROC.name), environment.parse_proc),
+        fact_of(host, captures, of(FIND, environment.PS.name), environment.parse_ps),
     )
     held = said(
         fact_of(host, captures, of(FIND, ss.COMMAND.name), ss.parse),

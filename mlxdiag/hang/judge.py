@@ -72,9 +72,10 @@ def _moves(run: Run, steps: list[Standing]) -> str:
     chosen = steps or list(run.standings)
     seconds = f" in {run.seconds:.0f} s" if run.seconds else ""
     what = chosen[0].moved.said[0]
+    rest = f"; on no host that was asked: rank {', '.join(map(str, run.missing))}"
     return (
         f"the run is moving between the samples{seconds}, so it is slow, not hung:"
-        f" {names(chosen)}, for one {chosen[0].label}: {what}"
+        f" {names(chosen)}, for one {chosen[0].label}: {what}{rest if run.missing else ''}"
     )
 
 

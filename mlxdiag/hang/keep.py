@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mlxdiag.capture import Capture, Captures
 from mlxdiag.errors import ParseError
-from mlxdiag.facts import lsof, proc_stat, process_environment, ps, ss
+from mlxdiag.facts import environment, lsof, proc_stat, ps, ss
 from mlxdiag.hang.rounds import kind_of
 
 SHOWN = 200
@@ -76,8 +76,8 @@ def _by_process(out: bytes, wanted: Wanted) -> bytes:
 _RULES: dict[str, tuple[Callable[[bytes], object], Callable[[bytes, Wanted], bytes]]] = {
     ps.COMMAND.name: (ps.parse, _by_first_word),
     proc_stat.COMMAND.name: (proc_stat.parse, _by_first_word),
-    process_environment.PS.name: (process_environment.parse_ps, _by_first_word),
-    process_environment.PROC.name: (process_environment.parse_proc, _by_file),
+    environment.PS.name: (environment.parse_ps, _by_first_word),
+    environment.PROC.name: (environment.parse_proc, _by_file),
     ss.COMMAND.name: (ss.parse, _by_mention),
     lsof.COMMAND.name: (lsof.parse, _by_process),
 }

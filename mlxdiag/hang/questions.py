@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from mlxdiag.capture import Command
 from mlxdiag.facts import (
+    environment,
     footprint,
     gdb,
     ioclasscount,
@@ -21,7 +22,6 @@ from mlxdiag.facts import (
     proc_memory,
     proc_stat,
     proc_waits,
-    process_environment,
     ps,
     py_spy,
     rank_file,
@@ -36,7 +36,7 @@ from mlxdiag.hang.rounds import FIND, FIRST, of
 STOPPED = frozenset("TZ")
 """States in which nobody is asked where it is: a stopped process stays as it is."""
 
-_FIND = (ps.COMMAND, process_environment.PS, process_environment.PROC, ss.COMMAND, lsof.COMMAND)
+_FIND = (ps.COMMAND, environment.PS, environment.PROC, ss.COMMAND, lsof.COMMAND)
 _HOST = (
     ps.COMMAND,
     proc_stat.COMMAND,

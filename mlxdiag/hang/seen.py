@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlxdiag.capture import Captures, Outcome
 from mlxdiag.facts import (
@@ -25,7 +25,7 @@ from mlxdiag.facts import (
     swapusage,
     vm_stat,
 )
-from mlxdiag.facts.ioclasscount import IoClassCount
+from mlxdiag.facts.ioclasscount import ClassCount
 from mlxdiag.facts.ioreg_rdma import RdmaPort
 from mlxdiag.facts.proc_waits import Waits
 from mlxdiag.facts.ps import Process
@@ -93,7 +93,7 @@ class SeenHost:
     gpu: tuple[float | None, float | None]
     memory: tuple[Memory | None, Memory | None]
     ports: tuple[RdmaPort, ...] | Gap
-    classes: IoClassCount | Gap
+    classes: ClassCount | Gap
     unkillable: tuple[Process, ...]
 
 
@@ -146,6 +146,8 @@ def _look(found: Found, captures: Captures, which: str) -> Look | Gap:
     was = found.process
     if process and process.began != was.began and process.arguments != was.arguments:
         process = None
+    if process and process.state == "T" and was.state != "T":
+        process = replace(process, stat=was.stat)  # stopped for a moment, by our own `sample`
     stats = known(fact_of(host, captures, of(which, proc_stat.COMMAND.name), proc_stat.parse))
     stat = next((s for s in stats or () if s.pid == pid), None)
 

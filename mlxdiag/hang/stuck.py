@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from mlxdiag.hang.frames import Collective
 from mlxdiag.hang.standing import Run, Standing, meeting
 from mlxdiag.hang.verdict import Kind, Verdict
 from mlxdiag.hang.words import (
@@ -32,7 +33,7 @@ def _out_of_step(run: Run) -> Iterator[Verdict]:
     inside = [s for s in run.standings if _stays_in(s) and (not moves or _alone_at(run, s))]
     families: dict[tuple[str, str], list[Standing]] = {}
     for each in run.standings:
-        found = each.now.collective
+        found = _collective(each)
         if found is not None and (each in inside or moves):
             families.setdefault((found.family, found.backend.split()[0]), []).append(each)
     if len(families) < 2:
@@ -78,10 +79,14 @@ def _alone_at(run: Run, each: Standing) -> bool:
 def _by_collective(groups: Iterable[list[Standing]]) -> dict[str, list[Standing]]:
     found: dict[str, list[Standing]] = {}
     for each in (s for who in groups for s in who):
-        if each.now.collective is not None:
-            key = f"{each.now.collective.op} ({each.now.collective.backend})"
-            found.setdefault(key, []).append(each)
+        if (its := _collective(each)) is not None:
+            found.setdefault(f"{its.op} ({its.backend})", []).append(each)
     return found
+
+
+def _collective(each: Standing) -> Collective | None:
+    """Give the collective that a rank is in, or was in at the first look."""
+    return each.now.collective or each.places[0].collective
 
 
 def _behind(run: Run) -> Iterator[Verdict]:
@@ -96,7 +101,7 @@ def _behind(run: Run) -> Iterator[Verdict]:
             yield make(run, kind, who, _elsewhere(run, who), todo, *_progress(who))
 
 
-_ELSEWHERE = ("load", "eval", "fence", "message", "request", "python")
+_ELSEWHERE = ("load", "eval", "fence", "message", "request", "python", "kernel")
 
 
 _REASONS: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
@@ -111,7 +116,11 @@ _REASONS: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
         ("message", "request"),
         "find out who should have sent that message: the others are past it",
     ),
-    ("behind", ("eval", "fence", "python"), "look at that line: the others wait until it is done"),
+    (
+        "behind",
+        ("eval", "fence", "python", "kernel"),
+        "look at that line: the others wait until it is done",
+    ),
 )
 
 
@@ -119,7 +128,13 @@ def idle(run: Run) -> bool:
     """Whether all wait for a request that did not come: nobody is connected to who serves."""
     serving = [s for s in run.standings if s.both("request")]
     resting = all(s.waits or s.both("request", "message") for s in run.standings)
-    return resting and bool(serving) and not any(clients(run, s) for s in serving)
+    heard = all(_listens(s) for s in serving)  # else nobody knows who is connected
+    return resting and bool(serving) and heard and not any(clients(run, s) for s in serving)
+
+
+def _listens(each: Standing) -> bool:
+    look = each.rank.looks[1]
+    return not isinstance(look, Gap) and any(s.state == "LISTEN" for s in look.sockets)
 
 
 def clients(run: Run, each: Standing) -> tuple[str, ...]:
@@ -150,6 +165,7 @@ def _doing(each: Standing) -> str:
         "fence": "in the hand-over between GPU and CPU",
         "message": "waiting for a message that is no collective",
         "request": "waiting for a request",
+        "kernel": "in a call of the kernel, between which it works",
         "python": "asleep in Python" if each.now.active is False else "busy in Python",
     }[each.now.kind]
 

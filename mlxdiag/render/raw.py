@@ -22,7 +22,7 @@ HOSTS = 4
 TOTAL = 2 << 20
 """Bytes of a page; findings after that have none."""
 
-NOT_SHOWN = frozenset({"ps", "ps_jobs"})
+NOT_SHOWN = frozenset({"processes", "ps"})
 """Of these a page shows nothing: the arguments of a process may hold a key."""
 
 COMMANDS = {"ssh": ACCESS}

@@ -17,7 +17,7 @@ from mlxdiag.inventory import Host, Inventory
 from mlxdiag.readings import Gap
 from mlxdiag.recording import Ended
 from mlxdiag.stop import signals
-from mlxdiag.stop.remains import State, left, ports_of, state
+from mlxdiag.stop.remains import State, left, ports_to_watch, state
 from mlxdiag.stop.signals import Fate, Signal
 from mlxdiag.stop.targets import Population, Target, population
 
@@ -201,12 +201,20 @@ class Run:
         for host, was in self.before.states.items():
             if host in running:
                 pids = {t.pid for t in self.before.targets if t.host == host}
-                told = left(was, after.states[host], ports_of(was, pids))
+                watched = ports_to_watch(was, pids, _ports(self.inventory))
+                told = left(was, after.states[host], watched)
                 said += [(host, text) for text in told]
         return said
 
     def _fate(self, target: Target) -> str:
         return self.result.fates.get((target.host, target.pid), "not signalled")
+
+
+def _ports(inventory: Inventory) -> tuple[int, ...]:
+    """Give the ports that the inventory names: where ranks meet, where the server answers."""
+    server = inventory.server
+    answers = re.match(r"https?://[^/]*:(\d{1,5})(?:/|$)", server.url or "")
+    return tuple(port for port in (server.port, int(answers[1]) if answers else None) if port)
 
 
 _ANEW = "new: something starts the server again"

@@ -52,6 +52,14 @@ def ports_of(before: State, pids: Container[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(s.port for s in listening if set_of(s, pids) and s.port))
 
 
+def ports_to_watch(before: State, pids: Container[int], known: tuple[int, ...]) -> tuple[int, ...]:
+    """Add the ports that the inventory says are the server's, but for those of other processes."""
+    others = {
+        s.port for s in before.sockets or () if not s.remote and s.pids and not set_of(s, pids)
+    }
+    return (*ports_of(before, pids), *(port for port in known if port not in others))
+
+
 def set_of(socket: Socket, pids: Container[int]) -> bool:
     """Whether one of these processes holds a socket."""
     return any(pid in pids for pid in socket.pids)

@@ -21,8 +21,8 @@ JOB = f"{resources.RANK}\n".encode()
 
 
 def with_job(made: Recording) -> Recording:
-    out = made.hosts[HOST]["ps_jobs"].stdout + JOB
-    return printing(made, HOST, "ps_jobs", out)
+    out = made.hosts[HOST]["processes"].stdout + JOB
+    return printing(made, HOST, "processes", out)
 
 
 @pytest.mark.parametrize("id_", ["resources-domains", "resources-gpu", "resources-wired-memory"])
@@ -47,6 +47,20 @@ def test_domains_at_the_limit_of_a_device_are_an_error(held: int, severity: Seve
 def _limited(devinfo: bytes) -> bytes:
     lines = devinfo.split(b"\n")
     return b"\n".join(b"\tmax_pd:\t\t\t\t11" if b"\tmax_pd:" in line else line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("id_", "command", "name"),
+    [
+        ("resources-gpu", "ioreg_accelerator", b"Device Utilization"),
+        ("resources-wired-memory", "vm_stat", b"Pages wired down"),
+        ("resources-swap", "sysctl_state", b"vm.swapusage"),
+        ("resources-wired-limit", "sysctl_state", b"iogpu.wired_limit_mb"),
+    ],
+)
+def test_a_name_that_is_missing_makes_it_unknown(id_: str, command: str, name: bytes) -> None:
+    found = of(checked(altered(clean(), HOST, command, name, b"another.name")), id_, HOST)
+    assert found.status is Status.UNKNOWN
 
 
 def test_without_the_driver_there_are_no_domains() -> None:
@@ -155,7 +169,7 @@ def test_the_ports_are_those_of_the_inventorys_server() -> None:
 def test_of_what_hosts_say_only_what_matters_is_kept() -> None:
     made = with_job(rendezvous.FAILING["rendezvous-port-free"]())
     kept = survey.kept(made).hosts[HOST]
-    assert kept["ps_jobs"].stdout.splitlines()[1:] == [JOB.rstrip(b"\n")]
+    assert kept["processes"].stdout.splitlines()[1:] == [JOB.rstrip(b"\n")]
     assert b"*.22 " not in kept["netstat"].stdout
     assert [f.key for f in checked(survey.kept(made)).findings if f.status is Status.FAIL] == [
         f.key for f in checked(made).findings if f.status is Status.FAIL

@@ -16,7 +16,6 @@ from mlxdiag.facts import (
     clock,
     df,
     diagnostic_reports,
-    environment,
     exo_daemon,
     hostname,
     ibv_devices,
@@ -24,6 +23,7 @@ from mlxdiag.facts import (
     ifconfig,
     ioclasscount,
     ioreg_accelerator,
+    login_environment,
     mlx_runtime,
     netstat_inet,
     networksetup_hardwareports,
@@ -32,7 +32,7 @@ from mlxdiag.facts import (
     plutil_bridges,
     plutil_sharing,
     pmset,
-    ps_jobs,
+    processes,
     rdma_ctl,
     socketfilterfw,
     sw_vers,
@@ -51,7 +51,7 @@ from tests.facts.test_mlx_runtime import READY
 from tests.facts.test_netstat_inet import TABLE
 from tests.facts.test_networksetup_hardwareports import LAPTOP as PORTS
 from tests.facts.test_networksetup_serviceorder import CLUSTER
-from tests.facts.test_ps_jobs import BUSY
+from tests.facts.test_processes import BUSY
 from tests.facts.test_rdma_ctl import ON
 from tests.facts.test_stored import BRIDGES, NETWORK, NO_KEY
 from tests.facts.test_sw_vers import RELEASE
@@ -95,15 +95,15 @@ CASES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "plutil_sharing": (plutil_sharing.parse, b"1\n"),
     "pmset": (pmset.parse, survey.pmset().stdout),
     "clock": (clock.parse, survey.clock().stdout),
-    "environment": (
-        environment.parse,
+    "login_environment": (
+        login_environment.parse,
         survey.environment(MLX_METAL_FAST_SYNCH="1", XPC_SERVICE_NAME="0").stdout,
     ),
     "sysctl_state": (sysctl_state.parse, STATE),
     "sysctl_state failing": (failing(sysctl_state.parse_failure, b"sysctl: unknown oid\n"), STATE),
     "vm_stat": (vm_stat.parse, survey.vm_stat().stdout),
     "df": (df.parse, survey.df().stdout),
-    "ps_jobs": (ps_jobs.parse, BUSY),
+    "processes": (processes.parse, BUSY),
     "ioclasscount": (ioclasscount.parse, survey.ioclasscount(2, 1).stdout),
     "ioreg_accelerator": (ioreg_accelerator.parse, survey.ioreg_accelerator(7).stdout),
     "diagnostic_reports": (diagnostic_reports.parse, REPORTS),

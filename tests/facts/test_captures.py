@@ -25,7 +25,7 @@ from mlxdiag.facts import (
     plutil_bridges,
     plutil_sharing,
     pmset,
-    ps,
+    processes,
     rdma_ctl,
     socketfilterfw,
     sw_vers,
@@ -318,7 +318,7 @@ def test_wired_memory_of_an_idle_laptop() -> None:
 def test_other_columns_of_ps_are_refused(name: str) -> None:
     (path,) = CAPTURES.glob(f"{name}*")
     with pytest.raises(ParseError):
-        ps.parse(path.read_bytes())
+        processes.parse(path.read_bytes())
 
 
 @pytest.mark.parametrize(

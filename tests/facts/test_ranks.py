@@ -8,6 +8,7 @@ import pytest
 
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import (
+    environment,
     footprint,
     gdb,
     ioclasscount,
@@ -18,7 +19,6 @@ from mlxdiag.facts import (
     proc_memory,
     proc_stat,
     proc_waits,
-    process_environment,
     ps,
     py_spy,
     rank_file,
@@ -90,12 +90,9 @@ MEMINFO = (
 
 GOOD: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "ps": (ps.parse, PS_MAC + PS_LINUX),
-    "environment_ps": (
-        process_environment.parse_ps,
-        b"812 MLX_RANK=1 MLX_X=/tmp/h\n7 JACCL_RANK=2\n",
-    ),
+    "environment_ps": (environment.parse_ps, b"812 MLX_RANK=1 MLX_X=/tmp/h\n7 JACCL_RANK=2\n"),
     "environment_proc": (
-        process_environment.parse_proc,
+        environment.parse_proc,
         b"/proc/7/environ:MLX_RANK=0\0/proc/7/environ:MLX_X=\n\0",
     ),
     "proc_stat": (
@@ -164,12 +161,12 @@ def test_a_time_that_is_none_does_not_cost_the_list() -> None:
 
 
 def test_variables() -> None:
-    told = process_environment.parse_ps(b"812 MLX_RANK=1 MLX_HOSTFILE=/tmp/h\n")[0]
+    told = environment.parse_ps(b"812 MLX_RANK=1 MLX_HOSTFILE=/tmp/h\n")[0]
     assert (told.pid, told.values) == (812, {"MLX_RANK": "1", "MLX_HOSTFILE": "/tmp/h"})
     with pytest.raises(ParseError):
-        process_environment.parse_ps(b"812 OPENAI_API_KEY=x\n")
+        environment.parse_ps(b"812 OPENAI_API_KEY=x\n")
     with pytest.raises(ParseError):
-        process_environment.parse_proc(b"/proc/7/environ:PATH=/bin\0")
+        environment.parse_proc(b"/proc/7/environ:PATH=/bin\0")
 
 
 def test_sockets() -> None:
@@ -242,7 +239,7 @@ def test_hosts() -> None:
     assert (port.device, port.up, port.owners) == ("rdma_en3", True, ("pid 812 (python3.13)",))
     assert ioreg_rdma.parse(b"") == ()
     both = b"AppleThunderboltRDMAProtectionDomain = 3, AppleThunderboltRDMAQueuePair = 4\n"
-    assert ioclasscount.parse(both) == ioclasscount.IoClassCount(3, 4)
+    assert ioclasscount.parse(both) == ioclasscount.ClassCount(3, 4)
     pages = vm_stat.parse(VM)
     assert (pages.wired_bytes, pages.swapped_bytes) == (7 * 16384, 5 * 16384)
     linux = proc_memory.parse(MEMINFO)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from mlxdiag.errors import ParseError
-from mlxdiag.facts import clock, df, environment, ioclasscount, ioreg_accelerator, vm_stat
+from mlxdiag.facts import clock, df, ioclasscount, ioreg_accelerator, login_environment, vm_stat
 from tests.model import survey
 from tests.model.machine import GIB
 
@@ -32,7 +32,8 @@ def test_df() -> None:
 def test_vm_stat() -> None:
     assert vm_stat.parse(survey.vm_stat(414).stdout).wired_bytes == 414 * GIB
     good = survey.vm_stat().stdout
-    for out in (b"", good.replace(b"16384", b"many"), good.replace(b"Pages wired", b"Pages hard")):
+    assert vm_stat.parse(good.replace(b"Pages wired", b"Pages hard")).wired_bytes is None
+    for out in (b"", good.replace(b"16384", b"many")):
         with pytest.raises(ParseError):
             vm_stat.parse(out)
 
@@ -60,11 +61,11 @@ def test_ioreg_accelerator_takes_the_busiest() -> None:
 
 def test_environment() -> None:
     said = survey.environment(MLX_RANK="1", XPC_SERVICE_NAME="0").stdout
-    assert environment.parse(said).by_name["SHELL"] == "/bin/zsh"
-    assert environment.parse(said).mlx == {"MLX_RANK": "1"}
+    assert login_environment.parse(said).by_name["SHELL"] == "/bin/zsh"
+    assert login_environment.parse(said).mlx == {"MLX_RANK": "1"}
     for out in (b"", b"SHELL=/bin/zsh\n", said + b"AWS_SECRET=x\n", said + b"no variable\n"):
         with pytest.raises(ParseError):
-            environment.parse(out)
+            login_environment.parse(out)
 
 
 @pytest.mark.skipif(shutil.which("awk") is None, reason="there is no awk here")
@@ -77,9 +78,9 @@ def test_awk_gives_what_is_asked_for_and_no_other_value() -> None:
         "OPENAI_API_KEY": "sk-secret",
         "NOT_MLX_Y": "1",
     }
-    argv = list(environment.COMMAND.argv)
+    argv = list(login_environment.COMMAND.argv)
     said = subprocess.run(argv, env=env, capture_output=True, check=True).stdout
     assert b"secret" not in said
-    found = environment.parse(said)
+    found = login_environment.parse(said)
     assert set(found.by_name) == {"SHELL", "JACCL_RANK", "MLX_X"}
     assert found.by_name["MLX_X"].startswith("two?lines=?")

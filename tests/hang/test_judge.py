@@ -26,7 +26,8 @@ SERVES = Rank.still(
 )
 CONTROL = Rank.still(only(model.READING, "next_message (serve.py:88)"))
 FROZEN = Rank.still(replace(at(model.mesh()), stat="T", threads=None, lines=None))
-KERNEL = Rank.still(replace(at(model.mesh()), stat="U", threads=None, lines=None))
+IN_KERNEL = replace(at(model.mesh()), stat="U", threads=None, lines=None)
+KERNEL = Rank(IN_KERNEL, IN_KERNEL)
 ENDED = Rank(at(model.mesh()), Look(gone=True))
 LOADS = Rank.still(only(model.LOADING, "load_model (utils.py:170)"))
 IN_INIT = Rank.still(only(model.accepting(), "main (serve.py:20)"))
@@ -43,8 +44,8 @@ CASES: dict[str, tuple[list[Rank | None], str, tuple[str, ...], str]] = {
         [WAITS, WAITS, None, WAITS],
         "rank-gone",
         ("rank 2",),
-        "ranks 0, 1, 3 wait in all_sum (jaccl mesh); rank 2 does not run on any host;"
-        " ranks 0, 1, 3 spin for it",
+        "ranks 0, 1, 3 wait in all_sum (jaccl mesh); rank 2 does not run on any host that was"
+        " asked; ranks 0, 1, 3 spin for it",
     ),
     "ended between the looks": (
         [WAITS, ENDED],
@@ -174,8 +175,10 @@ def test_a_slow_run_is_not_accused(ranks: list[Rank]) -> None:
 
 
 def test_out_of_step_although_wrong_data_moves() -> None:
-    hang = judge(recorded([MOVES, GATHERS, WAITS]))
-    assert kinds(hang) == [("out-of-step", ("rank 1",))]
+    left = Rank(WAITS.first, only(model.BUSY, "sleep (serve.py:90)"))
+    for others in ([MOVES, WAITS], [left, MOVES], [left, left]):
+        hang = judge(recorded([others[0], GATHERS, others[1]]))
+        assert kinds(hang) == [("out-of-step", ("rank 1",))]
 
 
 def test_who_moves_does_not_wait_even_beside_one_that_is_stopped() -> None:
@@ -229,6 +232,33 @@ def test_a_full_gpu_behind_an_eval_is_a_wedge_with_the_variable_and_none_without
         stuck = Rank.still(only(model.EVAL), MLX_METAL_FAST_SYNCH=value)
         hang = judge(recorded([WAITS, stuck], gpu={1: 100}))
         assert kinds(hang) == [(kind, ("rank 1",))]
+
+
+def test_what_our_own_sampling_stops_for_a_moment_is_not_stopped() -> None:
+    caught = Rank(WAITS.first, replace(WAITS.second, stat="T"))
+    assert kinds(judge(recorded([WAITS, caught]))) == [("stalled", ())]
+
+
+def test_who_reads_a_disk_is_in_the_kernel_and_not_stuck_there() -> None:
+    works = Rank(IN_KERNEL, replace(IN_KERNEL, cpu_s=103))
+    assert kinds(judge(recorded([WAITS, works]))) == [("behind", ("rank 1",))]
+    assert judge(recorded([MOVES, works])).state == "moving"
+
+
+def test_a_run_that_moves_has_its_other_ranks_on_hosts_that_were_not_asked() -> None:
+    hang = judge(recorded([MOVES, MOVES], size=4))
+    assert (hang.state, hang.missing) == ("moving", (2, 3))
+    assert hang.said.endswith("; on no host that was asked: rank 2, 3")
+
+
+def test_idle_wants_to_know_who_is_connected() -> None:
+    made = recorded([SERVES, WAITS])
+    deaf = {
+        host: {n: c for n, c in captures.items() if not n.endswith("_lsof")}
+        for host, captures in made.hosts.items()
+    }
+    assert judge(made).state == "idle"
+    assert judge(replace(made, hosts=deaf)).state != "idle"
 
 
 def test_no_rank_is_not_known() -> None:

@@ -123,7 +123,7 @@ def test_a_rank_that_was_killed(tmp_path: Path) -> None:
         made.ranks[2].wait()
         hang = made.look()
     assert blamed(hang) == [("rank-gone", ("rank 2",))]
-    assert "rank 2 does not run on any host" in hang.said
+    assert "rank 2 does not run on any host that was asked" in hang.said
     assert hang.missing == (2,)
 
 
@@ -141,8 +141,13 @@ def test_a_rank_that_skips_a_collective(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="native stacks need gdb")
 def test_a_rank_in_another_collective(tmp_path: Path) -> None:
+    """Wrong data moves: a look that finds the others between sums says so and accuses nobody."""
     with ring(tmp_path, "other", who=2) as made:
-        hang = made.look()
+        for _ in range(5):
+            hang = made.look()
+            if hang.verdicts:
+                break
+            assert hang.state == "moving"
     assert blamed(hang) == [("out-of-step", ("rank 2",))]
     assert "rank 2 waits in all_gather (ring)" in hang.said
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 SECONDS = {
     "clock": 0.01,
-    "environment": 0.01,
+    "login_environment": 0.01,
     "pmset": 0.02,
     "sysctl_state": 0.02,
     "vm_stat": 0.02,
     "df": 0.01,
-    "ps_jobs": 0.06,
+    "processes": 0.06,
     "ioclasscount": 0.03,
     "ioreg_accelerator": 0.07,
     "diagnostic_reports": 0.02,
@@ -53,12 +53,12 @@ def survey(cluster: ModelCluster, mac: Mac) -> dict[str, Printed]:
     own = clusters.ports(cluster, mac)
     return {
         "clock": clock(),
-        "environment": environment(),
+        "login_environment": environment(),
         "pmset": pmset(),
         "sysctl_state": sysctl_state(mac),
         "vm_stat": vm_stat(),
         "df": df(),
-        "ps_jobs": ps(),
+        "processes": ps(),
         "ioclasscount": ioclasscount(0, 0) if mac.runs_rdma else Printed(),
         "ioreg_accelerator": ioreg_accelerator(0),
         "diagnostic_reports": Printed(),

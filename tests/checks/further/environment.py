@@ -13,7 +13,7 @@ from tests.model import survey
 
 def with_(**variables: str) -> Callable[[], Recording]:
     out = survey.environment(**variables).stdout
-    return lambda: printing(clean(), HOST, "environment", out)
+    return lambda: printing(clean(), HOST, "login_environment", out)
 
 
 FAILING: dict[str, Callable[[], Recording]] = {
@@ -25,7 +25,7 @@ FAILING: dict[str, Callable[[], Recording]] = {
     "environment-clock": lambda: printing(clean(), HOST, "clock", survey.clock(90).stdout),
 }
 UNKNOWN = {
-    **dict.fromkeys(FAILING, lambda: ended(clean(), HOST, "environment", Outcome.MISSING)),
+    **dict.fromkeys(FAILING, lambda: ended(clean(), HOST, "login_environment", Outcome.MISSING)),
     "environment-clock": lambda: ended(clean(), HOST, "clock", Outcome.TIMEOUT),
 }
 ABOUT = {"environment-match": "cluster", "environment-clock": "cluster"}

@@ -22,11 +22,14 @@ FAILING = {
     "access-fast": lambda: met(seconds=31.5),
     "access-quiet": lambda: met(stderr=b"Welcome back\n"),
     "access-shell": lambda: printing(
-        clean(), HOST, "environment", survey.environment(SHELL="/opt/homebrew/bin/fish").stdout
+        clean(),
+        HOST,
+        "login_environment",
+        survey.environment(SHELL="/opt/homebrew/bin/fish").stdout,
     ),
 }
 UNKNOWN = {
     "access-fast": lambda: unreached(clean(), HOST, Outcome.REFUSED),
     "access-quiet": lambda: unreached(clean(), HOST, Outcome.REFUSED),
-    "access-shell": lambda: ended(clean(), HOST, "environment", Outcome.SIGNALLED),
+    "access-shell": lambda: ended(clean(), HOST, "login_environment", Outcome.SIGNALLED),
 }

@@ -29,7 +29,7 @@ def limited_everywhere() -> Recording:
 
 
 def running(*lines: str) -> Callable[[], Recording]:
-    return said("ps_jobs", survey.ps(*lines))
+    return said("processes", survey.ps(*lines))
 
 
 def smaller() -> Recording:
@@ -66,7 +66,7 @@ def silent(command: str) -> Callable[[], Recording]:
     return lambda: ended(clean(), HOST, command, Outcome.TIMEOUT)
 
 
-UNKNOWN = {id_: silent(COMMANDS.get(id_, "ps_jobs")) for id_ in FAILING}
+UNKNOWN = {id_: silent(COMMANDS.get(id_, "processes")) for id_ in FAILING}
 ABOUT: dict[str, str | tuple[str, ...]] = {
     "resources-wired-limit": EVERYWHERE,
     "resources-wired-limit-match": "cluster",

@@ -9,7 +9,7 @@ from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 from mlxdiag.jobs import is_job, is_ours
 
-COMMAND = Command("ps_jobs", ("ps", "-axww", "-o", "pid,ppid,stat,etime,command"))
+COMMAND = Command("processes", ("ps", "-axww", "-o", "pid,ppid,stat,etime,command"))
 
 _HEAD = ["PID", "PPID", "STAT", "ELAPSED"]
 _LINE = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlxdiag.errors import ParseError
-from mlxdiag.facts.ps_jobs import Process, kept, parse
+from mlxdiag.facts.processes import Process, kept, parse
 from tests.model import survey
 
 SERVER = "/opt/mlx/bin/python -m mlx_lm.server --model m --api-key sk-secret"
