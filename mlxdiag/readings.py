@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
 from mlxdiag.errors import LeftOut, MissingFact, ParseError
@@ -64,7 +64,10 @@ def known(fact: T | Gap) -> T | None:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """All that one host said. `access` is its ACCESS capture; `captures` are the raw bytes."""
+    """All that one host said. `access` is its ACCESS capture; `captures` are the raw bytes.
+
+    `said` has the same facts by the names of their commands.
+    """
 
     host: Host
     captures: Captures
@@ -79,6 +82,7 @@ class HostFacts:
     thunderbolt: Thunderbolt | Gap
     ibv_devices: IbvDevices | Gap
     ibv_devinfo: IbvDevinfo | Gap
+    said: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def reached(self) -> bool:
@@ -91,16 +95,22 @@ class HostFacts:
         return tuple(value for value in vars(self).values() if isinstance(value, Gap))
 
 
-def read(host: Host, captures: Captures) -> HostFacts:
-    """Parse what a host said; nothing is raised, every failure becomes a Gap."""
+def read(host: Host, captures: Captures, before: HostFacts | None = None) -> HostFacts:
+    """Parse what a host said; nothing is raised, every failure becomes a Gap.
+
+    `before` are facts of an earlier moment: where a command said the same, its fact is taken over.
+    """
     devices, devinfo = ibv_devices, ibv_devinfo
+    said: dict[str, object] = _unchanged(before, captures)
 
     def fact(
         name: str,
         parse: Callable[[bytes], T],
         parse_failure: Callable[[bytes, bytes], T] | None = None,
     ) -> T | Gap:
-        return fact_of(host.name, captures, name, parse, parse_failure)
+        if name not in said:
+            said[name] = fact_of(host.name, captures, name, parse, parse_failure)
+        return cast("T | Gap", said[name])
 
     return HostFacts(
         host=host,
@@ -120,6 +130,32 @@ def read(host: Host, captures: Captures) -> HostFacts:
         ),
         ibv_devices=fact(devices.COMMAND.name, devices.parse, devices.parse_failure),
         ibv_devinfo=fact(devinfo.COMMAND.name, devinfo.parse, devinfo.parse_failure),
+        said=said,
+    )
+
+
+def same(one: Captures, other: Captures) -> bool:
+    """Whether two moments of a host say the same, whenever it was said."""
+    return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+
+
+def _unchanged(before: HostFacts | None, captures: Captures) -> dict[str, object]:
+    """Take over the facts of commands that ran, then and now, and said the same."""
+    if before is None:
+        return {}
+    return {
+        name: fact
+        for name, fact in before.said.items()
+        if name in captures and name in before.captures
+        if _same(before.captures[name], captures[name])
+    }
+
+
+def _same(one: Capture, other: Capture) -> bool:
+    return one is other or (
+        one.outcome is other.outcome
+        and (one.exit_status, one.signal) == (other.exit_status, other.signal)
+        and (one.stdout, one.stderr, one.detail) == (other.stdout, other.stderr, other.detail)
     )
 
 

@@ -88,6 +88,17 @@ def save(recording: Recording, path: Path) -> None:
         raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def replace(recording: Recording, path: Path) -> None:
+    """Write one .tar.gz file in place of the one before it, whole or not at all."""
+    packed = _tar(files_of(recording), path.name.partition(".t")[0])
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(packed)
+        fresh.replace(path)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 def load(path: Path) -> Recording:
     """Read what `save` wrote; raise RecordingError naming the file that is wrong."""
     if path.is_dir() and not (path / "recording.json").is_file():

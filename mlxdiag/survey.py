@@ -142,12 +142,8 @@ def read(facts: HostFacts) -> HostSurvey:
         ioclasscount=fact(ioclasscount.COMMAND, ioclasscount.parse),
         ioreg_accelerator=fact(ioreg_accelerator.COMMAND, ioreg_accelerator.parse),
         diagnostic_reports=fact(reports.COMMAND, reports.parse, reports.parse_failure),
-        listeners=_by_port(listeners.holders(host, captures)),
+        listeners=listeners.holders(host, captures),
     )
-
-
-def _by_port(said: listeners.Listing | Gap) -> Mapping[int, str] | Gap:
-    return said if isinstance(said, Gap) else said.by_port
 
 
 def asked(inventory: Inventory, *, quick: bool) -> Sequence[Command]:

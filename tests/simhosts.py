@@ -61,6 +61,7 @@ class Process:
 class SimHosts:
     """Starts sshd on enter and ends it, with all that it started, on leave.
 
+    With `apart` every host has an sshd of its own, which can be stopped and started.
     `home` is a client's home folder: its .ssh knows every host by name and by address. The shells
     of all hosts start in `remote_home`, which is empty (bash reads .bashrc under sshd).
     """
@@ -74,6 +75,7 @@ class SimHosts:
         sshd_lines: Sequence[str] = (),
         set_env: Mapping[str, str] | None = None,
         named: bool = True,
+        apart: bool = False,
     ) -> None:
         self._own = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="simhosts-"))
@@ -89,6 +91,7 @@ class SimHosts:
         self._lines, self._set_env = tuple(sshd_lines), dict(set_env or {})
         self._token = secrets.token_hex(8)
         self._daemons: list[subprocess.Popen[bytes]] = []
+        self._apart: dict[str, subprocess.Popen[bytes]] | None = {} if apart else None
 
     def __enter__(self) -> Self:
         self.ssh.mkdir(parents=True, mode=0o700)
@@ -147,9 +150,9 @@ class SimHosts:
             time.sleep(0.02)
         return left
 
-    def connections(self) -> list[Process]:
-        """List the sshd processes that serve a connection."""
-        parents = {daemon.pid for daemon in self._daemons}
+    def connections(self, of: int | None = None) -> list[Process]:
+        """List the sshd processes that serve a connection, of all daemons or of one."""
+        parents = {daemon.pid for daemon in self._daemons if of in (None, daemon.pid)}
         found: list[Process] = []
         while more := [p for p in _processes() if _parent(p.pid) in parents and p not in found]:
             found += [p for p in more if "sshd" in p.words]
@@ -166,6 +169,29 @@ class SimHosts:
         """Signal the sshd of every connection; with the default, the hosts cut them."""
         for process in self.connections():
             _signal(process, number)
+
+    def stop_host(self, name: str) -> None:
+        """Take one host away, its connections too: nobody listens there. Wants `apart`."""
+        assert self._apart is not None
+        daemon = self._apart.pop(name)
+        theirs = self.connections(daemon.pid)
+        daemon.kill()
+        daemon.wait()
+        self._daemons.remove(daemon)
+        for process in theirs:
+            _signal(process, signal.SIGKILL)
+
+    def start_host(self, name: str) -> None:
+        """Bring it back."""
+        assert self._apart is not None
+        self._apart[name] = self._daemon(f"-{name}", [name])
+        _wait_for(self.addresses[name], self.port)
+
+    def cut(self, name: str) -> None:
+        """Cut the connections of one host, which goes on to listen."""
+        assert self._apart is not None
+        for process in self.connections(self._apart[name].pid):
+            _signal(process, signal.SIGKILL)
 
     def _make_keys(self) -> None:
         host, user = _keygen(self.folder / "host_key"), _keygen(self.ssh / "id_ed25519")
@@ -187,15 +213,23 @@ class SimHosts:
     def _start(self) -> None:
         Path("/run/sshd").mkdir(exist_ok=True)
         names = list(self.addresses)
+        if self._apart is not None:
+            for name in names:
+                self.start_host(name)
+            return
         for start in range(0, len(names), LISTEN_SOCKETS):
-            config = self.folder / f"sshd_config{start}"
-            config.write_text(self._sshd_config(names[start : start + LISTEN_SOCKETS]))
-            log = (self.folder / f"sshd{start}.log").open("wb")
-            with log:
-                argv = [str(SSHD), "-D", "-e", "-f", str(config)]
-                self._daemons.append(subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL))
+            self._daemon(str(start), names[start : start + LISTEN_SOCKETS])
         for name in names:
             _wait_for(self.addresses[name], self.port)
+
+    def _daemon(self, label: str, names: Sequence[str]) -> subprocess.Popen[bytes]:
+        config = self.folder / f"sshd_config{label}"
+        config.write_text(self._sshd_config(names))
+        with (self.folder / f"sshd{label}.log").open("ab") as log:
+            argv = [str(SSHD), "-D", "-e", "-f", str(config)]
+            daemon = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL)
+        self._daemons.append(daemon)
+        return daemon
 
     def _sshd_config(self, names: Sequence[str]) -> str:
         listen = [f"ListenAddress {self.addresses[name]}:{self.port}" for name in names]

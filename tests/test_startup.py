@@ -45,17 +45,20 @@ def imported(*words: str) -> set[str]:
     return {name.partition(".")[0] for name in modules(*words)}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--help",),
-        ("ports", "--help"),
-        ("diagnose", "--help"),
-        ("server", "--help"),
-        ("--version",),
-        ("schema",),
-    ],
+HELP = (
+    ("--help",),
+    ("ports", "--help"),
+    ("diagnose", "--help"),
+    ("server", "--help"),
+    ("watch", "--help"),
+    ("history", "--help"),
+    ("--version",),
+    ("schema",),
+    ("schema", "event"),
 )
+
+
+@pytest.mark.parametrize("words", HELP)
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
 

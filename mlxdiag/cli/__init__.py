@@ -20,6 +20,7 @@ from mlxdiag.cli import (
     explain,
     fix,
     hang,
+    history,
     hostfile,
     ports,
     preflight,
@@ -29,6 +30,7 @@ from mlxdiag.cli import (
     server,
     stop,
     streams,
+    watch,
 )
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.errors import MlxdiagError
@@ -72,6 +74,8 @@ app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(
 app.command(epilog=EPILOG)(server.server)
 app.command(epilog=EPILOG)(hang.hang)
 app.command(epilog=EPILOG)(stop.stop)
+app.command(epilog=EPILOG)(watch.watch)
+app.add_typer(history.app, name="history", epilog=EPILOG)
 app.command()(schema.schema)
 
 

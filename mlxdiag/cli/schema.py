@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mlxdiag.cli.streams import write
 
 
-def schema() -> None:
-    """Print the JSON Schema of `--format json`."""
-    write((Path(__file__).parents[1] / "report.schema.json").read_text(encoding="utf-8"))
+class Document(StrEnum):
+    """What has a schema."""
+
+    report = "report"
+    event = "event"
+
+
+def schema(
+    of: Annotated[
+        Document, typer.Argument(help="A report of `--format json`, or a line of `watch`.")
+    ] = Document.report,
+) -> None:
+    """Print the JSON Schema of `--format json`, or that of `watch --json-lines`."""
+    path = Path(__file__).parents[1] / f"{of.value}.schema.json"
+    write(path.read_text(encoding="utf-8"))

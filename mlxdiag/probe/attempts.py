@@ -22,6 +22,7 @@ from mlxdiag.cluster import Cluster
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Plan
 from mlxdiag.readings import Gap
+from mlxdiag.statefolder import state_folder
 
 SAME_BOOT_S = 60
 """macOS moves a boot time with its clock; no host is back within this time of one."""
@@ -35,10 +36,8 @@ Counts = dict[str, dict[str, int | None]]
 
 
 def state_file() -> Path:
-    """Say where it is: $XDG_STATE_HOME/mlxdiag, which is ~/.local/state/mlxdiag if not set."""
-    base = os.environ.get("XDG_STATE_HOME") or ""
-    folder = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return folder / "mlxdiag" / "attempts.json"
+    """Say where it is."""
+    return state_folder() / "attempts.json"
 
 
 def boots(cluster: Cluster) -> dict[str, int | None]:

@@ -54,19 +54,29 @@ HELP = {
 
 def render(report: Report, style: Style) -> str:
     """Write every family that has samples; families and labels keep their order."""
+    samples = (*_run(report), *_wiring(report), *_probes(report), *_server(report))
+    return families(samples, HELP, style)
+
+
+def families(
+    samples: Iterable[tuple[str, Labels, float]],
+    told: Mapping[str, str],
+    style: Style,
+    kinds: Mapping[str, str] = {},
+) -> str:
+    """Write samples by family, in the order of `told`, which says what each is; else a gauge."""
     found: dict[str, list[Sample]] = {}
-    for name, labels, value in (
-        *_run(report),
-        *_wiring(report),
-        *_probes(report),
-        *_server(report),
-    ):
+    for name, labels, value in samples:
         found.setdefault(name, []).append((labels, value))
-    return "".join(_family(name, found[name], style) for name in HELP if name in found)
+    return "".join(
+        _family(name, told[name], kinds.get(name, "gauge"), found[name], style)
+        for name in told
+        if name in found
+    )
 
 
-def _family(name: str, samples: Iterable[Sample], style: Style) -> str:
-    lines = [f"# HELP {name} {HELP[name]}", f"# TYPE {name} gauge"]
+def _family(name: str, told: str, kind: str, samples: Iterable[Sample], style: Style) -> str:
+    lines = [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]
     for labels, value in samples:
         inner = ",".join(f'{key}="{_label(said, style)}"' for key, said in labels.items())
         lines.append(f"{name}{{{inner}}} {_number(value)}" if inner else f"{name} {_number(value)}")

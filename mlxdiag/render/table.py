@@ -52,7 +52,7 @@ def _ports_body(report: Report, style: Style) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(""), _hosts(report, style)]
     if len(report.cluster.facts) > 1:
         parts += [head("PORT PAIRS", "a row is one end: its port to the column's host")]
-        parts += _matrix(report, style)
+        parts += matrix(report, style)
     parts += _findings(report, style)
     parts += backends(report, style)
     if style.verbose:
@@ -179,15 +179,21 @@ def _hosts(report: Report, style: Style) -> Table:
     return table
 
 
-def _matrix(report: Report, style: Style) -> list[RenderableType]:
+def matrix(
+    report: Report, style: Style, *, narrow: bool = False, links: bool = True
+) -> list[RenderableType]:
+    """Lay out the port pairs with their legend: in signs for many hosts, or where it is `narrow`.
+
+    Beside the signs stand the links that are not clean, unless they are shown otherwise.
+    """
     hosts = report.cluster.topology.hosts
-    compact = len(hosts) >= COMPACT_FROM
+    compact = narrow or len(hosts) >= COMPACT_FROM
     cells = {(a, b): cell(report, a, b) for a in hosts for b in hosts}
     parts = [_compact(hosts, cells, style) if compact else _full(hosts, cells, style)]
     used = {c.mark for c in cells.values()}
     legend = [f"{style.mark(mark)} {text}" for mark, text in LEGEND if mark in used]
     parts.append(Padding(Text("   ".join(legend), style="dim"), (0, 0, 0, 0)))
-    if compact:
+    if compact and links:
         parts += _unclean(report, style)
     return parts
 

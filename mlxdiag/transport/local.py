@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from mlxdiag.capture import ACCESS, Capture, Outcome
@@ -84,6 +84,13 @@ class LocalTransport:
             child.cut()
             await _end(child, transport)
 
+    async def keep(
+        self, host: Host, captures: dict[str, Capture], clock: Callable[[], float]
+    ) -> _Kept:
+        """Stay where we are; see `mlxdiag.transport.kept.Keeper`."""
+        captures[ACCESS] = Capture(ACCESS, ("local",), Outcome.EXITED, 0, started_s=clock())
+        return _Kept(self, host)
+
     async def talk(self, host: Host, line: str, ears: Ears) -> Talk:
         """Start a command line as our child; see `mlxdiag.transport.talk.Talker`."""
         del host
@@ -91,6 +98,26 @@ class LocalTransport:
             lambda: _Listener(ears), "/bin/sh", "-c", line, start_new_session=True
         )
         return _LocalTalk(transport, listener)
+
+
+@dataclass
+class _Kept:
+    """This machine, which is not lost: a child per collection."""
+
+    transport: LocalTransport
+    host: Host
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def collect(
+        self,
+        commands: Sequence[Command],
+        captures: dict[str, Capture],
+        clock: Callable[[], float],
+    ) -> None:
+        await self.transport.collect(self.host, commands, captures, clock)
+
+    async def close(self) -> None:
+        """Leave nothing: every child has ended with its collection."""
 
 
 class _Listener(asyncio.SubprocessProtocol):

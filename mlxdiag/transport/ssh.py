@@ -166,6 +166,18 @@ class SshTransport:
         clock: Callable[[], float],
     ) -> None:
         """Fill `captures`; see `mlxdiag.transport.Transport`."""
+        kept = await self.keep(host, captures, clock)
+        if kept is None:
+            return
+        try:
+            await kept.session(commands, captures, clock)
+        finally:
+            await kept.close()
+
+    async def keep(
+        self, host: Host, captures: dict[str, Capture], clock: Callable[[], float]
+    ) -> _Kept | None:
+        """Connect, and stay; see `mlxdiag.transport.kept.Keeper`."""
         began = clock()
         peer = _Peer()
         argv: tuple[str, ...] = ("ssh", host.address)
@@ -187,17 +199,14 @@ class SshTransport:
             argv = way.argv
         except (asyncssh.Error, OSError, ValueError) as error:
             access(Outcome.SSH_CONFIG, f"ssh configuration: {error}")
-            return
+            return None
         try:
             connection = await self._connect(host, way, peer)
         except (asyncssh.Error, OSError, ValueError) as error:
             access(*_verdict(error, way, peer, self._timeout_s))
-            return
+            return None
         access(Outcome.EXITED, address=_address(connection, way))
-        try:
-            await _session(connection, host, commands, captures, clock)
-        finally:
-            await _close(connection)
+        return _Kept(connection, host, peer)
 
     async def talk(self, host: Host, line: str, ears: Ears) -> Talk:
         """Start a command line in a session; see `mlxdiag.transport.talk.Talker`."""
@@ -288,10 +297,50 @@ class _Peer(asyncssh.SSHClient):
 
     def __init__(self) -> None:
         self.address = ""
+        self.lost = asyncio.Event()
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         name = conn.get_extra_info("peername")
         self.address = str(name[0]) if name else ""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.lost.set()
+
+
+@dataclass
+class _Kept:
+    """A connection that stays for several sessions, one after the other."""
+
+    connection: asyncssh.SSHClientConnection
+    host: Host
+    peer: _Peer
+
+    @property
+    def lost(self) -> asyncio.Event:
+        return self.peer.lost
+
+    async def session(
+        self,
+        commands: Sequence[Command],
+        captures: dict[str, Capture],
+        clock: Callable[[], float],
+    ) -> asyncssh.SSHClientChannel[bytes] | None:
+        """Run one program; the channel stays open until the connection or `collect` ends it."""
+        return await _session(self.connection, self.host, commands, captures, clock)
+
+    async def collect(
+        self,
+        commands: Sequence[Command],
+        captures: dict[str, Capture],
+        clock: Callable[[], float],
+    ) -> None:
+        channel = await self.session(commands, captures, clock)
+        if channel is not None and not self.lost.is_set():
+            await _end(channel)
+
+    async def close(self) -> None:
+        await _close(self.connection)
 
 
 class _Session(asyncssh.SSHClientSession[bytes]):
@@ -362,7 +411,7 @@ async def _session(
     commands: Sequence[Command],
     captures: dict[str, Capture],
     clock: Callable[[], float],
-) -> None:
+) -> asyncssh.SSHClientChannel[bytes] | None:
     """Run the program; a refused session is a connection that was of no use."""
     program = shell.build(commands, host.python, shell.new_nonce())
     session = _Session()
@@ -389,6 +438,7 @@ async def _session(
     finally:
         session.collection = None
         await _drop(opening, finished)
+    return channel
 
 
 async def _open(
@@ -398,6 +448,16 @@ async def _open(
         lambda: session, program.line, encoding=None, request_pty=False
     )
     return cast("asyncssh.SSHClientChannel[bytes]", channel)
+
+
+async def _end(channel: asyncssh.SSHClientChannel[bytes]) -> None:
+    """End a session whose connection stays: the program's stdin closes, and it ends itself."""
+    with suppress(OSError):
+        channel.write_eof()
+    try:
+        await asyncio.wait_for(channel.wait_closed(), CLOSE_S)
+    except TimeoutError:
+        channel.abort()
 
 
 async def _drop(*tasks: asyncio.Future[Any]) -> None:

@@ -1,0 +1,180 @@
+"""What `mlxdiag watch` and `mlxdiag history import` do, once the command line was read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxdiag import recording
+from mlxdiag.errors import MlxdiagError, RecordingError
+from mlxdiag.inventory import Inventory
+from mlxdiag.recording import Ended, Recording
+from mlxdiag.render.style import Style
+from mlxdiag.watch.due import WIRING_S, Pace
+from mlxdiag.watch.hook import Hook
+from mlxdiag.watch.loop import Loop, Sink
+from mlxdiag.watch.moment import Moments
+from mlxdiag.watch.scrape import Scrape
+from mlxdiag.watch.sinks import History, Latest, Lines, Write
+from mlxdiag.watch.state import Timeline
+from mlxdiag.watch.store import KEEP_DAYS, Keeper, Store, state_file
+
+if TYPE_CHECKING:
+    from mlxdiag.report import Report
+
+LEAST_S = 0.5
+"""No host is asked more often."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for; times in seconds. `store` None: the user's own file."""
+
+    every_s: float = 10.0
+    wiring_s: float = WIRING_S
+    once: bool = False
+    for_s: float | None = None
+    json: bool = False
+    view: bool = False
+    port: int | None = None
+    bind: str = "127.0.0.1"
+    command: str | None = None
+    save: Path | None = None
+    store: Path | None = None
+    keep_days: int = KEEP_DAYS
+    fanout: int = 64
+
+    def check(self) -> None:
+        """Refuse what cannot be, before any host is asked."""
+        if self.every_s < LEAST_S:
+            raise MlxdiagError(f"--every: no more often than every {LEAST_S:g} s")
+        if self.command is not None:
+            argv(self.command)
+        if self.save is None:
+            return
+        if not self.save.name.endswith((".tar.gz", ".tgz")):
+            raise RecordingError(f"{self.save}: --save of a watch wants a .tar.gz: it is replaced")
+        recording.check_target(self.save)
+
+
+def argv(command: str) -> list[str]:
+    """Cut a command into words as a shell does; what a host said never becomes one of them."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise MlxdiagError(f"--exec-on-change: {error}") from error
+    if not words:
+        raise MlxdiagError("--exec-on-change: no command")
+    return words
+
+
+def watch(
+    inventory: Inventory, asked: Asked, style: Style, write: Write, note: Callable[[str], None]
+) -> tuple[Ended, Report | None]:
+    """Watch until told to end; give how it ended, and the report of the last moment."""
+    asked.check()
+    shown: Sink
+    if asked.view:
+        from mlxdiag.watch.view import View  # noqa: PLC0415  # only a terminal needs it
+
+        view = View(style, utc, note)
+        shown, note = view, view.take_note
+    else:
+        shown = Lines(write, asked.json, style)
+    store = Store(asked.store or state_file())
+    sinks: list[Sink] = [History(store, lambda: days_ago(asked.keep_days), note)]
+    if asked.port is not None:
+        sinks.append(Scrape(asked.bind, asked.port, note))
+    if asked.command is not None:
+        sinks.append(Hook(argv(asked.command), note, quiet=asked.view))
+    if asked.save is not None:
+        sinks.append(Latest(inventory, asked.save))
+    sinks.append(shown)
+    pace = Pace(asked.every_s, max(asked.wiring_s, asked.every_s))
+    loop = Loop(inventory, pace, sinks, asked.fanout, asked.once, asked.for_s)
+    ended = asyncio.run(loop.run())
+    return ended, loop.report
+
+
+def take_in(paths: Sequence[Path], path: Path | None, keep_days: int) -> tuple[int, int]:
+    """Take recordings into the history; give how many were new, and how many it had already."""
+    found = sorted((_loaded(each) for each in paths), key=lambda one: one[0].started_at)
+    store = Store(path or state_file())
+    try:
+        new = sum(_take_in(store, *one) for one in found)
+        store.retain(days_ago(keep_days))
+    finally:
+        store.close()
+    return new, len(found) - new
+
+
+def _loaded(path: Path) -> tuple[Recording, str]:
+    found = recording.load(path)
+    return found, _digest(found)
+
+
+def _take_in(store: Store, found: Recording, digest: str) -> bool:
+    """Take in one moment: the end of the recording, when all that it holds had been said."""
+    at = _end_of(found)
+    session = store.begin("recording", found.inventory.cluster, at, None, digest)
+    if session is None:
+        return False
+    hosts = {host.name: found.hosts.get(host.name, {}) for host in found.inventory.hosts}
+    _, seen = Moments(found.inventory).look(hosts, found.started_at, found.duration_s)
+    timeline = Timeline()
+    timeline.take(at, seen)
+    Keeper(store, session).take(at, timeline.states, ())
+    return True
+
+
+def _end_of(found: Recording) -> str:
+    try:
+        began = datetime.fromisoformat(found.started_at)
+    except ValueError as error:
+        raise RecordingError(f"started_at is no time: {found.started_at!r}") from error
+    if began.tzinfo is None:
+        raise RecordingError(f"started_at has no time zone: {found.started_at!r}")
+    return _spelt(began + timedelta(seconds=found.duration_s))
+
+
+def _digest(found: Recording) -> str:
+    """Tell a recording from others, wherever it lies: when it began, and what was said."""
+    told = hashlib.sha256(f"{found.started_at} {found.duration_s}".encode())
+    for host, captures in sorted(found.hosts.items()):
+        for name, capture in sorted(captures.items()):
+            told.update(f"{host} {name} {capture.outcome}".encode())
+            told.update(capture.stdout)
+    return told.hexdigest()
+
+
+def utc() -> str:
+    """Say what time it is."""
+    return _spelt(datetime.now(UTC))
+
+
+def days_ago(days: float) -> str:
+    """Say what time it was."""
+    return _spelt(datetime.now(UTC) - timedelta(days=days))
+
+
+def _spelt(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> str:
+    """Read `12h`, `7d`, or a date or time (UTC where no zone is said), as a time of the past."""
+    ago = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if ago:
+        return days_ago(int(ago[1]) / {"m": 1440, "h": 24, "d": 1}[ago[2]])
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MlxdiagError(f"--since: {text!r} is no time: 12h, 7d, 2026-01-28") from error
+    return _spelt(at if at.tzinfo else at.replace(tzinfo=UTC))
