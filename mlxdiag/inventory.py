@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlxdiag.errors import InventoryError
+from mlxdiag.quantity import NAMES, UNITS
 
 Connection = Literal["ssh", "local"]
 Topology = Literal["mesh", "ring"]
@@ -388,12 +389,8 @@ def _known(place: Place, name: str, hosts: Sequence[Host]) -> Host:
 
 
 def _thresholds(said: Tree | None) -> dict[str, float]:
-    thresholds = {}
-    for key, value in said.items() if said else []:
-        if not re.fullmatch(r"[a-z_]{1,60}", key.text):
-            raise key.place.refuse("a threshold's name is lower case letters and _")
-        thresholds[key.text] = _positive(value.said("a number"))
-    return thresholds
+    told = said.fields(NAMES, NAMES[: len(UNITS)]) if said else {}
+    return {name: _positive(value.said("a number")) for name, value in told.items()}
 
 
 # Rules: what a text must be to be used.

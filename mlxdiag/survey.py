@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -102,7 +102,7 @@ class HostSurvey:
     ioclasscount: ClassCount | Gap
     ioreg_accelerator: Accelerator | Gap
     diagnostic_reports: DiagnosticReports | Gap
-    listeners: Mapping[int, str] | Gap
+    listeners: listeners.Listing | Gap
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

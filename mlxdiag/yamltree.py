@@ -80,12 +80,15 @@ class Tree:
             items.append((Said(key.text, place), value))
         return items
 
-    def fields(self, known: Sequence[str]) -> dict[str, Tree]:
-        """Give the values of a mapping whose keys are fixed; a null counts as not said."""
+    def fields(self, known: Sequence[str], shown: Sequence[str] = ()) -> dict[str, Tree]:
+        """Give the values of a mapping whose keys are fixed; a null counts as not said.
+
+        Where none is near to an unknown key, `shown` or else all that are known are listed.
+        """
         items = self.items()
         for key, _ in items:
             if key.text not in known:
-                close = suggestion(key.text, known) or f" (known here: {', '.join(known)})"
+                close = suggestion(key.text, known) or f" (known here: {', '.join(shown or known)})"
                 raise key.place.refuse(f"unknown key{close}")
         return {key.text: value for key, value in items}
 

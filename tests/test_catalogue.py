@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from mlxdiag import finding as findings
 from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
-from mlxdiag.catalogue import ALL
+from mlxdiag.catalogue import ALL, page
 from mlxdiag.checks import CHECKS, RDMA_ONLY, RETIRED, gate, hang, hostfile, probes, server, whole
 from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
@@ -262,6 +263,12 @@ def test_every_check_is_asked_of_every_subject_of_its_scope() -> None:
     counts = {"host": 4, "port": 12, "link": 6, "pair": 6, "cluster": 1}
     for check in (*CHECKS, EXPECTED):
         assert sum(f.id == check.id for f in report.findings) == counts[check.per], check.id
+
+
+def test_the_page_of_checks_is_the_catalogue() -> None:
+    """Write it anew: `python -c "from mlxdiag.catalogue import page; print(page(), end='')"`."""
+    held = Path(__file__).parents[1] / "docs" / "checks.md"
+    assert held.read_text(encoding="utf-8") == page()
 
 
 def test_findings_stand_in_the_order_of_the_catalogue() -> None:

@@ -75,6 +75,7 @@ def test_what_others_run_is_not_kept_and_no_argument_is_shown(
     page = (tmp_path / "r.html").read_text()
     assert "pid 812 (python), for 2 d 3 h" in page
     assert KEY not in page
+    assert "--api-key" not in page
 
 
 def test_quick_leaves_out_what_takes_long(sim: SimHosts, tmp_path: Path) -> None:

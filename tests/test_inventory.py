@@ -12,6 +12,7 @@ from mlxdiag import inventory, yamltree
 from mlxdiag.errors import InventoryError
 from mlxdiag.hostfile import quoted
 from mlxdiag.inventory import Expect, Host, Inventory, Server, Silence
+from mlxdiag.quantity import NAMES as THRESHOLDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -370,21 +371,51 @@ def test_accepts_values(key: str, value: str) -> None:
         ),
         ("topology: [[mac1, yes]]", 'topology[0][1]: wants a host name, not a boolean ("yes")'),
         ("thresholds: 3", 'thresholds: wants a mapping, not a number ("3")'),
-        ("thresholds: {A: 3}", "thresholds.A: a threshold's name is lower case letters and _"),
-        ("thresholds: {a: 0}", 'thresholds.a: "0" is not a positive number'),
-        ("thresholds: {a: -1}", 'thresholds.a: "-1" is not a positive number'),
-        ("thresholds: {a: .nan}", 'thresholds.a: ".nan" is not a positive number'),
-        ("thresholds: {a: .inf}", 'thresholds.a: ".inf" is not a positive number'),
-        ("thresholds: {a: 1e999}", 'thresholds.a: "1e999" is not a positive number'),
-        ("thresholds: {a: 1_0}", 'thresholds.a: "1_0" is not a positive number'),
-        ("thresholds: {a: fast}", 'thresholds.a: "fast" is not a positive number'),
-        ("thresholds: {a: yes}", 'thresholds.a: wants a number, not a boolean ("yes")'),
-        ("thresholds: {a: 1, a: 2}", "thresholds.a: key given twice, first in line 3"),
+        (
+            "thresholds: {latency_ms: 3}",
+            'thresholds.latency_ms: unknown key; did you mean "latency_us"?',
+        ),
+        (
+            "thresholds: {q: 3}",
+            "thresholds.q: unknown key (known here: latency_us, algbw_gb_per_s, busbw_gb_per_s,"
+            " link_gb_per_s)",
+        ),
+        (
+            "thresholds: {latency_us: .nan}",
+            'thresholds.latency_us: ".nan" is not a positive number',
+        ),
+        (
+            "thresholds: {latency_us: .inf}",
+            'thresholds.latency_us: ".inf" is not a positive number',
+        ),
+        (
+            "thresholds: {latency_us: 1e999}",
+            'thresholds.latency_us: "1e999" is not a positive number',
+        ),
+        (
+            "thresholds: {latency_us: fast}",
+            'thresholds.latency_us: "fast" is not a positive number',
+        ),
+        (
+            "thresholds: {latency_us: yes}",
+            'thresholds.latency_us: wants a number, not a boolean ("yes")',
+        ),
+        (
+            "thresholds: {latency_us: 1, latency_us: 2}",
+            "thresholds.latency_us: key given twice, first in line 3",
+        ),
     ],
 )
 def test_refuses_expectations(expect: str, said: str) -> None:
     text = f"hosts: [mac1, mac2]\nexpect:\n  {expect}"
     assert refusal(text).startswith(f"i.yaml:3: expect.{said}")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", ".nan", ".inf", "1e999", "1_0", "fast"])
+def test_refuses_a_threshold_that_is_no_positive_number(value: str) -> None:
+    text = f"hosts: [mac1]\nexpect:\n  thresholds: {{latency_us: {value}}}"
+    place = "i.yaml:3: expect.thresholds.latency_us"
+    assert refusal(text).startswith(f'{place}: "{value}" is not a positive number')
 
 
 # Files
@@ -585,9 +616,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
         mlx=draw(version),
         topology=None if links else draw(st.sampled_from([None, "mesh", "ring"])),
         links=tuple(links),
-        thresholds=draw(
-            st.dictionaries(st.from_regex("[a-z_]{1,9}", fullmatch=True), POSITIVE, max_size=3)
-        ),
+        thresholds=draw(st.dictionaries(st.sampled_from(THRESHOLDS), POSITIVE, max_size=3)),
     )
     text = st.text(min_size=1, max_size=100).filter(
         lambda name: name.isprintable() and name == name.strip()

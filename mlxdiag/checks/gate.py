@@ -42,20 +42,27 @@ CHECKS = (ALONE, REQUIRED)
 
 
 def port_free(
-    host: str, ports: Sequence[int], held: Mapping[int, str] | Gap, cause: Finding | None
+    host: str,
+    ports: Sequence[int],
+    source: str,
+    held: Mapping[int, str] | Gap,
+    cause: Finding | None,
 ) -> Finding:
-    """Hold the ports that a host's ranks will listen at against who listens there now."""
+    """Hold the ports that a host's ranks will listen at against who listens there now.
+
+    `source` is the command that said so.
+    """
     subject = Subject("host", host)
     if not ports:
         return Finding(PORT_FREE, subject, Status.SKIP, reason="its rank listens at no port")
     expected = f"nobody at {', '.join(map(str, ports))}"
     if isinstance(held, Gap):
-        seen = Evidence(held.source, held.reason, expected)
+        seen = Evidence(source, held.reason, expected)
         return Finding(PORT_FREE, subject, Status.UNKNOWN, seen, blocked_by=cause)
     taken = [held[port] for port in ports if port in held]
     if not taken:
         return Finding(PORT_FREE, subject, Status.PASS)
-    return Finding(PORT_FREE, subject, Status.FAIL, Evidence("netstat", "; ".join(taken), expected))
+    return Finding(PORT_FREE, subject, Status.FAIL, Evidence(source, "; ".join(taken), expected))
 
 
 def alone(host: str, jobs: tuple[str, ...] | None, cause: Finding | None) -> Finding:

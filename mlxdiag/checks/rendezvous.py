@@ -25,13 +25,13 @@ def port_free(cluster: Cluster, host: HostFacts) -> Evidence | None:
     survey = cluster.survey(host.host.name)
     held = need(survey.listeners)
     wanted = ports(cluster.inventory)
-    taken = [held[port] for port in wanted if port in held]
+    taken = [held.by_port[port] for port in wanted if port in held.by_port]
     if not taken:
         return None
     ps = known(survey.ps)
     severity = Severity.WARNING if ps is not None and ps.jobs else None
     expected = f"nobody at {wanted[0]} to {wanted[-1]}"
-    return Evidence("netstat", "; ".join(taken), expected, severity=severity)
+    return Evidence(held.source, "; ".join(taken), expected, severity=severity)
 
 
 @check(

@@ -33,7 +33,6 @@ from mlxdiag.cli import (
     watch,
 )
 from mlxdiag.cli.options import EPILOG
-from mlxdiag.cli.stages import write
 from mlxdiag.errors import MlxdiagError
 
 app = typer.Typer(
@@ -48,7 +47,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"mlxdiag {__version__}")
+        streams.write(f"mlxdiag {__version__}\n")
         raise typer.Exit
 
 
@@ -88,9 +87,9 @@ def main() -> None:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
-        streams.check()
         if _for_nagios(sys.argv[1:]):
             sys.exit(_as_plugin())
+        streams.check()
         app()
     except MlxdiagError as error:
         sys.stderr.write(f"mlxdiag: {error}\n")
@@ -115,9 +114,11 @@ def _for_nagios(words: Sequence[str]) -> bool:
 def _as_plugin() -> int:
     """Run the command line as a Nagios plugin: what went wrong here is UNKNOWN, in one line."""
     try:
+        streams.check()
         return int(app(standalone_mode=False) or 0)
     except MlxdiagError as error:
         said = str(error)
+        sys.stderr.write(f"mlxdiag: {said}\n")
     except (KeyboardInterrupt, typer.Abort):
         said = "interrupted"
     except Exception as error:  # noqa: BLE001  # as in main: nothing else may look like a verdict
@@ -128,5 +129,6 @@ def _as_plugin() -> int:
     from mlxdiag.render.nagios import line  # noqa: PLC0415
     from mlxdiag.render.style import Style  # noqa: PLC0415
 
-    write(line("UNKNOWN", Style().text(said)) + "\n")
+    if sys.stdout is not None:
+        streams.write(line("UNKNOWN", Style().text(said)) + "\n")
     return 3

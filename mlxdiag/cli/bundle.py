@@ -17,7 +17,8 @@ from mlxdiag.cli.options import (
     ReplayOption,
     TimeoutOption,
 )
-from mlxdiag.cli.stages import inventory_of, replayed, whole_run, write
+from mlxdiag.cli.stages import inventory_of, replayed, whole_run
+from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from mlxdiag.cli.stages import (
     reported,
     wanted_by,
     whole_run,
-    write,
 )
+from mlxdiag.cli.streams import write
 
 if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts

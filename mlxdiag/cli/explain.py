@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlxdiag.cli.stages import write
+from mlxdiag.cli.streams import write
 
 
 def explain(

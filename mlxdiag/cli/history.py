@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from mlxdiag.cli.options import EPILOG, NoColorOption
-from mlxdiag.cli.stages import terminal_style, write
+from mlxdiag.cli.stages import terminal_style
+from mlxdiag.cli.streams import write
 
 app = typer.Typer(
     help="What watches and recordings saw: of every link, since when it is as it is.",

@@ -36,8 +36,8 @@ from mlxdiag.cli.stages import (
     replayed,
     reported,
     wanted_by,
-    write,
 )
+from mlxdiag.cli.streams import write
 
 if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts

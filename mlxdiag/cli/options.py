@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 EPILOG = (
-    "Exit codes: 0 everything holds; 1 a check failed; 2 usage, inventory or recording error;"
-    " 3 nothing failed but something is not known; 4 mlxdiag itself broke; 124 --timeout was hit;"
-    " 130 interrupted; 143 terminated. With --format nagios those of a plugin: 0 OK, 1 WARNING,"
-    " 2 CRITICAL, 3 UNKNOWN, which is also what any error gives."
+    "Exit codes: 0 everything holds; 1 a check failed; 2 usage, inventory or recording error, or"
+    " no place to write to; 3 nothing failed but something is not known; 4 mlxdiag itself broke;"
+    " 124 --timeout was hit; 130 interrupted; 143 terminated. With --format nagios those of a"
+    " plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, which is also what any error gives."
 )
 
 

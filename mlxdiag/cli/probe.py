@@ -24,7 +24,8 @@ from mlxdiag.cli.options import (
     SaveOption,
     TimeoutOption,
 )
-from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, reported, write
+from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, reported
+from mlxdiag.cli.streams import write
 
 
 def probe(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mlxdiag.cli.streams import write
 
 
 class Document(StrEnum):
@@ -24,4 +25,4 @@ def schema(
 ) -> None:
     """Print the JSON Schema of `--format json`, or that of `watch --json-lines`."""
     path = Path(__file__).parents[1] / f"{of.value}.schema.json"
-    sys.stdout.write(path.read_text(encoding="utf-8"))
+    write(path.read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ import typer
 
 from mlxdiag import __version__, files
 from mlxdiag.cli.options import FailOn, Format
+from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
@@ -308,18 +309,3 @@ def terminal_style(*, verbose: bool, no_color: bool) -> Style:
         verbose=verbose,
         curve=sys.stdout.isatty() and not dumb,
     )
-
-
-def write(text: str) -> None:
-    """Write the report; a reader that has gone (`| head`) is no failure of the report.
-
-    Raises MlxdiagError where it cannot be written: a full disk, say.
-    """
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
-        sys.stdout.buffer.flush()
-    except OSError as error:  # what is left in the buffer must not be tried again at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise MlxdiagError(f"stdout: cannot be written: {error.strerror}") from error

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxdiag.cli.options import HostsOption, InventoryOption, LocalOption, PatternOption
-from mlxdiag.cli.stages import hosts_of, write
+from mlxdiag.cli.stages import hosts_of
+from mlxdiag.cli.streams import write
 
 if TYPE_CHECKING:
     from mlxdiag.stop.command import Listed, Result

@@ -49,7 +49,6 @@ class Gate:
 
         A launch of RDMA that failed is in every later recording, so it is not tried again.
         """
-        probes.check_thresholds(self.inventory.expect.thresholds)
         began, noted = self.clock(), Noted()
         failed: tuple[Launched, ...] = ()
         with noted:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mlxdiag import checks
-from mlxdiag.checks import gate
+from mlxdiag.checks import gate, speed
 from mlxdiag.checks import probes as launches
 from mlxdiag.finding import Finding, Severity, Status, Subject
 from mlxdiag.inventory import Expect
 from mlxdiag.preflight import listeners
 from mlxdiag.preflight.asked import ANY, Asked
 from mlxdiag.preflight.candidates import Candidate, Ground, best, candidates, ports
-from mlxdiag.preflight.stages import BAD, STAGES, Stage, stage
+from mlxdiag.preflight.stages import BAD, STAGES, Stage, cut, stage
 from mlxdiag.probe.judge import Probe
 from mlxdiag.probe.matrix import Matrix
 from mlxdiag.probe.plan import Plan
@@ -21,6 +21,7 @@ from mlxdiag.probe.plan import Plan
 EXPECTATIONS = frozenset({"versions-macos-expected", "versions-mlx-expected", "cabling-expected"})
 """What the inventory expects of facts counts whatever backend holds."""
 
+UNMEASURED = "the inventory's thresholds are held to nothing: level quick measures nothing"
 OF_A_LAUNCH = frozenset({"probes-collective", "probes-latency", "probes-bandwidth"})
 
 
@@ -85,8 +86,8 @@ def staged(
 def _told(found: Stage, stages: Sequence[Stage], able: Sequence[Candidate], asked: Asked) -> Stage:
     """Say of the last stages what their findings alone do not."""
     chosen = best(able)
-    if found.name == "verdict" and found.status == "ok" and chosen:
-        return replace(found, text=f"{chosen.backend} holds")
+    if found.name == "verdict":
+        return _concluded(found, able, asked)
     if found.name == "hostfile" and found.status == "skipped" and not found.blocked_by:
         plan = chosen.plan if chosen else next((c.plan for c in able if c.plan), None)
         if plan is not None:
@@ -94,8 +95,26 @@ def _told(found: Stage, stages: Sequence[Stage], able: Sequence[Candidate], aske
         causes = tuple(key for each in stages if each.name == "verdict" for key in each.blocked_by)
         return replace(found, text="no backend to write it for", blocked_by=causes)
     if found.name == "collective" and asked.level == "quick":
-        return replace(found, text="not launched at level quick")
+        more = f"; {UNMEASURED}" if found.text == UNMEASURED else ""
+        return replace(found, text=f"not launched at level quick{more}")
     return found
+
+
+def _concluded(found: Stage, able: Sequence[Candidate], asked: Asked) -> Stage:
+    """Say the verdict in words; it is never skipped, whatever it is blocked by."""
+    chosen = best(able)
+    if chosen:
+        return replace(found, text=f"{chosen.backend} holds")
+    is_open = any(each.holds is None for each in able)
+    said = {
+        (True, True): "no backend is known to hold",
+        (True, False): "no backend holds",
+        (False, True): f"{asked.require} is not known to hold",
+        (False, False): f"{asked.require} does not hold",
+    }[asked.require == ANY, is_open]
+    why = "; ".join(f"{each.backend}: {each.brief}" for each in able)
+    text = said if found.blocked_by else f"{said}; {cut(why)}"
+    return replace(found, status="unknown" if is_open else "failed", text=text)
 
 
 def _gate(found: Ground, asked: Asked, able: Sequence[Candidate]) -> Iterator[Finding]:
@@ -107,7 +126,9 @@ def _gate(found: Ground, asked: Asked, able: Sequence[Candidate]) -> Iterator[Fi
     for facts in found.site.cluster.facts:
         name = facts.host.name
         held = listeners.holders(name, facts.captures)
-        yield gate.port_free(name, ports(plan, name, asked), held, silent.get(name))
+        said = held.by_port if isinstance(held, listeners.Listing) else held
+        asked_of = ports(plan, name, asked)
+        yield gate.port_free(name, asked_of, held.source, said, silent.get(name))
     for facts in found.site.cluster.facts:
         name = facts.host.name
         yield gate.alone(name, found.site.beside.get(name), silent.get(name))
@@ -129,6 +150,8 @@ def _launches(
         said = f"{each.backend}: {each.reason}"
         cause = _cause(each, others)
         yield Finding(launches.ALLOWED, subject, Status.SKIP, reason=said, blocked_by=cause)
+    for check in speed.CHECKS if asked.level == "quick" and expect.thresholds else ():
+        yield Finding(check, Subject("cluster"), Status.SKIP, reason=UNMEASURED)
     for finding in launches.findings(probes, (), expect, pairs):
         evidence = finding.evidence
         provisional = evidence is not None and evidence.provisional

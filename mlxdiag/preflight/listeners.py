@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mlxdiag.capture import ACCESS, Capture, Captures, Command, Outcome
 from mlxdiag.errors import ParseError
@@ -18,6 +18,15 @@ from mlxdiag.readings import Gap
 
 Held = Mapping[int, str]
 """Port -> the address that it is held at, `*` for all."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Who holds which port, in words; `source` is the command whose table it was."""
+
+    source: str
+    by_port: Mapping[int, str]
+
 
 _NETSTAT_HEAD = re.compile(r"Active Internet connections \(including servers\)")
 _SS_HEAD = re.compile(r"State\s+Recv-Q\s+Send-Q\s+Local Address:Port\s+Peer Address:Port.*")
@@ -124,22 +133,25 @@ def _is_wanted(line: bytes, ports: Container[int]) -> bool:
     return port is not None and int(port[1]) in ports
 
 
-def holders(host: str, captures: Captures) -> Mapping[int, str] | Gap:
+def holders(host: str, captures: Captures) -> Listing | Gap:
     """Say who holds which port; a Gap where no table was understood."""
-    held: Held | Gap | None = None
+    gaps: list[Gap] = []
     for name in TABLES:
-        one = _read(host, captures, name)
-        if not isinstance(one, Gap):
-            held = one
-            break
-        held = one if held is None or one.outcome is not Outcome.MISSING else held
-    if held is None or isinstance(held, Gap):
-        return held or Gap(host, "netstat", Outcome.NOT_RECORDED, "not recorded")
+        held = _read(host, captures, name)
+        if not isinstance(held, Gap):
+            return _named(name, held, captures)
+        gaps.append(held)
+    absent = (Outcome.MISSING, Outcome.NOT_RECORDED)
+    return next((gap for gap in gaps if gap.outcome not in absent), gaps[0])
+
+
+def _named(source: str, held: Held, captures: Captures) -> Listing:
     names = _names(captures.get("lsof"))
-    return {
+    said = {
         port: f"{names.get(port, 'a process that only root can name')} at {address}:{port}"
         for port, address in held.items()
     }
+    return Listing(source, said)
 
 
 def _read(host: str, captures: Captures, name: str) -> Held | Gap:

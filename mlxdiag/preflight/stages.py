@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -59,6 +60,8 @@ def stage(
     if spared := [f for f in errors if f.severity is not Severity.INFO]:
         made = _spoilt(name, spared, found, f"{text}; {backend} holds all the same")
         return replace(made, counts=False)
+    if warned := [f for f in bad if f.severity is Severity.WARNING]:
+        return replace(_spoilt(name, warned, found, text), counts=False)
     if errors:
         keys = tuple(dict.fromkeys(f.root.key for f in errors))
         return Stage(name, "skipped", f"{text}; {backend} does without", keys)
@@ -85,14 +88,26 @@ def _first(own: Sequence[Finding], status: Status, text: str) -> str:
     said = first.evidence.observed if first.evidence else first.reason
     label = first.subject.label
     told = said if said.startswith(label) else f"{label}: {said}"
-    short = told if len(told) <= SHOWN else f"{told[: SHOWN - 3]}..."
-    return f"{short}; {text}"
+    return f"{cut(told)}; {text}"
+
+
+def cut(text: str) -> str:
+    """Shorten a text to what a stage shows."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def _text(found: Sequence[Finding]) -> str:
+    failed = Counter(_weight(f) for f in found if f.status is Status.FAIL)
     counted = {
         "ok": sum(f.status is Status.PASS for f in found),
-        "failed": sum(f.status is Status.FAIL for f in found),
+        "failed": failed[Severity.ERROR],
+        "warned of": failed[Severity.WARNING],
+        "noted": failed[Severity.INFO],
         "not known": sum(f.status is Status.UNKNOWN for f in found),
     }
     return ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+
+
+def _weight(finding: Finding) -> Severity:
+    """Give what an error is also where the chosen backend holds all the same, else as it counts."""
+    return Severity.ERROR if finding.check.severity is Severity.ERROR else finding.severity

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 
 from mlxdiag import checks, cluster, live
@@ -25,7 +24,6 @@ from mlxdiag.probe import (
     neighbours,
     pairwise,
     spelt,
-    thresholds,
 )
 from mlxdiag.probe import launch as launches
 from mlxdiag.probe.judge import judge
@@ -182,7 +180,6 @@ def on_this_machine(count: int, wish: Wish) -> Plans:
 def over_cluster(inventory: Inventory, wish: Wish, timeout_s: float | None) -> Plans:
     """Ask the hosts first, then plan over what they said."""
     wish.settings()
-    check_thresholds(inventory.expect.thresholds)
     with progress([host.name for host in inventory.hosts]) as on_state:
         facts = live.record(inventory, timeout_s=timeout_s, on_state=on_state)
     if facts.ended != "complete":
@@ -221,14 +218,6 @@ def over_site(site: Site, facts: Recording, wish: Wish) -> Plans:
             refusals += pairs.refusals
     repeat = wish.launches(held_to_numbers=bool(inventory.expect.thresholds))
     return _plans(inventory, tries, refusals, repeat, facts)
-
-
-def check_thresholds(names: Iterable[str]) -> None:
-    """Refuse thresholds that no number would be compared with."""
-    for name in thresholds.unknown(names):
-        near = get_close_matches(name, thresholds.NAMES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(thresholds.UNITS)}"
-        raise InventoryError(f"expect.thresholds.{name}: no such threshold; {hint}")
 
 
 def _with_company(inventory: Inventory, facts: Recording, timeout_s: float | None) -> Recording:

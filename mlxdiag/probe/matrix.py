@@ -268,9 +268,11 @@ def _judged(matrix: Matrix, way: Way) -> Way:
         said = "; ".join(texts[n].format(own[n]) for n in always)
         measures = tuple(MEASURES[n] for n in always)
         return replace(way, standing="fail", said=said, behind_in=measures)
-    times = sum(map(any, seen))
-    if times:
-        said = f"behind in {times} of {len(seen)} launches: measure again with --repeat"
+    times = {name: sum(behind[n] for behind in seen) for n, name in enumerate(MEASURES)}
+    some = ", ".join(f"in {name} in {count}" for name, count in times.items() if count)
+    if some:
+        again = "measure again with probe --pairwise --repeat 3"
+        said = f"behind {some} of {len(seen)} launches: {again}"
         return replace(way, standing="unknown", said=said)
     ahead, gap = (1 - value / normal.fastest_gb_per_s for value in (normal.gb_per_s, best.gb_per_s))
     if normal.count == LEAST and min(ahead, gap) > matrix.behind:

@@ -7,24 +7,14 @@ link with three and four.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from mlxdiag.quantity import UNITS
 
 LATENCY_UP_TO = 4 << 10
 BANDWIDTH_FROM = 16 << 20
 """Bytes: latency is judged at sizes up to the one, bandwidth at sizes from the other on."""
-
-BACKENDS = ("ring", "jaccl", "jaccl-ring", "mpi")
-UNITS: Mapping[str, str] = {
-    "latency_us": "us",
-    "algbw_gb_per_s": "GB/s",
-    "busbw_gb_per_s": "GB/s",
-    "link_gb_per_s": "GB/s",
-}
-"""Quantities by the name that the inventory uses; latency is a maximum, all others are minima."""
-
-NAMES = tuple(UNITS) + tuple(f"{b.replace('-', '_')}_{q}" for b in BACKENDS for q in UNITS)
-"""What may stand under `expect: thresholds:`; the name of a backend in front narrows it to that."""
 
 TB5_GBPS = 80
 """Gigabits per second of a link from which on it is Thunderbolt 5."""
@@ -78,11 +68,6 @@ PROVISIONAL: Mapping[str, tuple[Limit, ...]] = {
     for backend in ("jaccl", "jaccl-ring")
 }
 """By backend, for links of Thunderbolt 5 only."""
-
-
-def unknown(names: Iterable[str]) -> tuple[str, ...]:
-    """List the names that no number is compared with."""
-    return tuple(name for name in names if name not in NAMES)
 
 
 def limits(

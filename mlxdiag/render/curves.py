@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlxdiag.probe.judge import Probe, Row
 
 WIDTH, HEIGHT = 560.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 28.0, 16.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 72.0, 28.0, 16.0, 40.0
 LOOKS = 6
 """Colours, dashes and shapes that are told apart; then they begin anew."""
 

@@ -31,10 +31,11 @@ class Group:
 
     @property
     def seen(self) -> str:
-        """Say what was observed; of several, the first and how many others."""
+        """Say what was observed; of several, the first and how many others; no subject twice."""
         said = list(dict.fromkeys(f.evidence.observed for f in self.causes if f.evidence))
         more = f" and {len(said) - 1} others" if len(said) > 1 else ""
-        return (said[0] if said else self.first.reason) + more
+        text = (said[0] if said else self.first.reason) + more
+        return text.removeprefix(f"{self.subjects}: ")
 
     @property
     def subjects(self) -> str:

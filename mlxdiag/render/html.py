@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mlxdiag.explained import entries
 from mlxdiag.explained.entry import Explained
@@ -29,6 +30,12 @@ from mlxdiag.report import Report
 
 LEVELS = 6
 """Steps of colour in a heat map."""
+
+BEHIND: tuple[tuple[Mark, str], ...] = (
+    ("bent", "behind the others"),
+    ("unknown", "perhaps behind the others"),
+)
+"""Signs beside numbers."""
 
 MARKS: dict[Severity, Mark] = {
     Severity.ERROR: "bad",
@@ -52,7 +59,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Heat:
-    """A pair in the map: what its row's end looks like, and both numbers with their colours."""
+    """A pair in the map: what its row's end looks like, or both numbers with their colours.
+
+    `flaw` is the sign of a pair whose numbers are behind the others.
+    """
 
     mark: Mark
     port: str
@@ -62,6 +72,7 @@ class Heat:
     latency: str = ""
     bandwidth_level: int = 0
     latency_level: int = 0
+    flaw: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -71,17 +82,24 @@ class Map:
     of: Measured | None
     rows: tuple[tuple[str, tuple[Heat, ...]], ...]
 
+    @property
+    def legend(self) -> list[tuple[Mark, str]]:
+        """Explain the signs that are there: a cell with numbers has none of its port."""
+        cells = [heat for _, row in self.rows for heat in row]
+        used = {heat.mark for heat in cells if not heat.bandwidth}
+        flaws = {heat.flaw for heat in cells if heat.flaw}
+        told = [pair for pair in BEHIND if pair[0] in flaws]
+        return [*((mark, words) for mark, words in LEGEND if mark in used), *told]
+
 
 def render(report: Report, style: Style) -> str:
     """Fill the page."""
     folded = tuple(_shown(report))
     maps = tuple(_maps(report))
-    page = _environment().get_template("page.html")
-    text = page.render(
+    text = _page().render(
         report=report,
         drawing=draw(report) if report.cluster.facts else None,
         maps=maps,
-        legend=_legend(maps),
         plots=plots(report.probes),
         **_launched(report),
         findings=folded,
@@ -102,8 +120,10 @@ def render(report: Report, style: Style) -> str:
     return text if style.unicode else text.encode("ascii", "xmlcharrefreplace").decode()
 
 
-def _environment() -> Environment:
-    return Environment(
+@cache
+def _page() -> Template:
+    """Compile the template, once: that takes longer than to fill it."""
+    environment = Environment(
         loader=PackageLoader("mlxdiag", "render"),
         autoescape=True,
         finalize=_harmless,
@@ -112,6 +132,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    return environment.get_template("page.html")
 
 
 def _harmless(value: object) -> object:
@@ -225,11 +246,12 @@ def _heat(report: Report, of: Measured | None, one: str, other: str) -> Heat:
         shown.mark,
         shown.port,
         shown.word,
-        title,
+        f"{title}; {pair.behind}" if pair.behind else title,
         bandwidth=number(pair.gb_per_s),
         latency=number(pair.latency_us),
         bandwidth_level=_level(pair.gb_per_s / fastest if fastest else 1),
         latency_level=_level(_share(quickest, pair)),
+        flaw=("bent" if pair.sure else "unknown") if pair.behind else None,
     )
 
 
@@ -239,8 +261,3 @@ def _share(quickest: float, pair: Pair) -> float:
 
 def _level(share: float) -> int:
     return max(0, min(LEVELS, round(share * LEVELS)))
-
-
-def _legend(maps: tuple[Map, ...]) -> list[tuple[Mark, str]]:
-    used = {heat.mark for one in maps for _, row in one.rows for heat in row}
-    return [(mark, words) for mark, words in LEGEND if mark in used]

@@ -71,6 +71,11 @@ def test_another_key_gives_others() -> None:
     assert Ipv4Pseudonyms(KEY).of("8.8.4.4").split(".")[0] == "203"
 
 
+def test_the_digits_of_a_number_are_no_guid() -> None:
+    names = pseudonyms()
+    assert names.text('"seconds": 4.121199981454993e-05,') == '"seconds": 4.121199981454993e-05,'
+
+
 def test_a_guid_is_the_same_in_every_spelling_and_backwards() -> None:
     names = pseudonyms()
     plain = names.text("rdma_en2  d02b3d59f72bac05")

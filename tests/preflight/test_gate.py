@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import plistlib
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
+from click import Group
+from typer.main import get_command
 
-from mlxdiag import hostfile
-from tests.model import CASES, write_recording
+from mlxdiag import cli, hostfile
 from tests.probe.world import NO_RANKS, World
 from tests.test_cli import environment, run
 
@@ -166,63 +167,6 @@ def test_what_cannot_be_started_is_said_before_anybody_is_asked(tmp_path: Path) 
     assert "h.json: not a JSON report" in ran.stderr
 
 
-# The table of exit codes in docs/contract.md.
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (("ports", "--replay", "clean-mesh-4"), 0),
-        (("ports", "--replay", "incident"), 1),
-        (("ports", "--replay", "no-such-recording"), 2),
-        (("ports", "--replay", "unreachable-host"), 3),
-        (("preflight", "--replay", "clean-mesh-4"), 3),
-        (("preflight", "--replay", "incident", "--require", "jaccl"), 1),
-    ],
-)
-def test_exit_codes_of_recordings(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
-    if words[2] in CASES:
-        write_recording(CASES[words[2]](), tmp_path / words[2])
-    assert run(*words, cwd=tmp_path).returncode == code
-
-
-def test_exit_code_of_a_fault_of_ours() -> None:
-    program = (
-        "import mlxdiag.report, mlxdiag.cli\n"
-        "def broken(*_, **__): raise ZeroDivisionError('on purpose')\n"
-        "mlxdiag.report.build = broken\nmlxdiag.cli.main()"
-    )
-    argv = [sys.executable, "-c", program, "demo"]
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert ran.returncode == 4
-    assert "ZeroDivisionError: on purpose" in ran.stderr
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(None, 124), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_exit_codes_of_runs_cut_short(number: int | None, code: int, tmp_path: Path) -> None:
-    """A host that takes the connection and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        door.settimeout(30)
-        host = {"name": "mute", "address": "127.0.0.1", "port": door.getsockname()[1]}
-        (tmp_path / "inventory.yaml").write_text(yaml.safe_dump({"hosts": [host]}))
-        more = ("--timeout", "1") if number is None else ()
-        argv = [sys.executable, "-m", "mlxdiag", "ports", "-f", "short", *more]
-        with subprocess.Popen(
-            argv, cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)), stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL, text=True,
-        ) as process:  # fmt: skip
-            caller, _ = door.accept()
-            if number is not None:
-                time.sleep(0.2)
-                process.send_signal(number)
-            out, _ = process.communicate(timeout=30)
-            caller.close()
-    assert process.returncode == code
-    assert "pending: mute" in out
-
-
 # What docs/ci.md says to type.
 
 
@@ -245,6 +189,22 @@ def test_the_lines_of_the_page_run(here: Path) -> None:
         assert ran.returncode == code, (line, ran.stdout, ran.stderr)
     assert (here / "preflight.xml").read_text().startswith("<?xml")
     assert (here / "preflight.txt").read_text().startswith("UNKNOWN")
+
+
+def test_the_launchd_job_is_a_property_list_whose_words_are_taken() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (keys,) = re.findall(r"```xml\n(.*?)```", page, re.DOTALL)
+    job = plistlib.loads(f'<plist version="1.0"><dict>{keys}</dict></plist>'.encode())
+    assert job["KeepAlive"] == {"SuccessfulExit": False}
+    assert job["ThrottleInterval"] >= 600
+    program, name, *words = job["ProgramArguments"]
+    assert program.startswith("/")
+    root = get_command(cli.app)
+    assert isinstance(root, Group)
+    with root.commands[name].make_context(name, words) as context:
+        told = {key: value for key, value in context.params.items() if value}
+    assert str(told["inventory"]) == "/opt/mlx/inventory.yaml"
+    assert (told["wait"], [*told["command"]]) == ("10m", ["/opt/mlx/start-server.sh"])
 
 
 @live

@@ -12,7 +12,7 @@ from mlxdiag import recording
 from mlxdiag.capture import Outcome
 from mlxdiag.checks import gate
 from mlxdiag.errors import InventoryError
-from mlxdiag.finding import Finding, Status
+from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.preflight.asked import Options
 from mlxdiag.preflight.stages import STAGES, Stage
@@ -24,6 +24,7 @@ from mlxdiag.report import Report
 from tests.checks.recorded import recorded, unreached
 from tests.preflight.gated import FIRST, gated, judged, listening
 from tests.probe.logs import ended, healthy, log, mesh, plan, ran
+from tests.recommended import HOSTS
 from tests.test_cli import run
 
 JOB = "812 /opt/mlx/bin/python -m mlx_lm.server --model m\n"
@@ -57,6 +58,10 @@ def chosen(report: Report) -> str | None:
 def test_what_holds(case: str, require: str, backend: str | None, code: int) -> None:
     report = judged(gated(case, require=require))
     assert (chosen(report), report.exit_code) == (backend, code)
+    verdict = stages(report)["verdict"]
+    assert verdict.status == {0: "ok", 1: "failed", 3: "unknown"}[code]
+    what = backend or ("no backend" if require == "any" else require)
+    assert verdict.text.startswith(what)
 
 
 def test_the_stages_stand_in_causal_order() -> None:
@@ -108,6 +113,19 @@ def test_beside_a_job_rdma_is_a_skip_by_name() -> None:
     assert skipped[0].blocked_by is not None
     assert skipped[0].blocked_by.key == f"jobs-none-running {FIRST}"
     assert "mlx_lm.server" in skipped[0].reason
+
+
+def test_a_warning_marks_its_stage_and_fails_nothing() -> None:
+    report = judged(gated("clean-mesh-4", jobs={FIRST: JOB}, require="ring"))
+    jobs = stages(report)["jobs"]
+    assert (jobs.status, jobs.counts) == ("failed", False)
+    assert "mlx_lm.server" in jobs.text
+    assert jobs.text.endswith("3 ok, 1 warned of")
+    assert (chosen(report), report.exit_code) == ("ring", 0)
+    everywhere = judged(gated("clean-mesh-4", jobs=dict.fromkeys(HOSTS, JOB), require="ring"))
+    assert (stages(everywhere)["jobs"].status, everywhere.exit_code) == ("failed", 0)
+    strict = replace(everywhere, fail_on=Severity.WARNING)
+    assert strict.exit_code == 1
 
 
 def launched(code: int | None, **asked: object) -> Recording:
@@ -186,3 +204,33 @@ def test_a_saved_preflight_says_the_same_again(tmp_path: object) -> None:
     again = recording.load(where)
     assert document(judged(again)) == document(judged(made))
     jsonschema.validate(document(judged(again)), json.loads(run("schema").stdout))
+
+
+# Thresholds of the inventory.
+
+
+def held_to(limit: float, level: str, launches: int) -> Recording:
+    """Give the mesh a latency to be held to, and so many launches of 26 us."""
+    made = launched(None, require="jaccl", level=level)
+    expect = Expect(thresholds={"jaccl_latency_us": limit})
+    inventory = replace(made.inventory, expect=expect)
+    return replace(made, inventory=inventory, probes=made.probes * launches)
+
+
+@pytest.mark.parametrize(
+    ("limit", "level", "launches", "status", "code"),
+    [
+        (1000.0, "standard", 2, Status.PASS, 0),
+        (0.001, "standard", 2, Status.FAIL, 1),
+        (1000.0, "standard", 1, Status.UNKNOWN, 3),  # what one launch says may be an accident
+        (0.001, "quick", 0, Status.SKIP, 0),
+    ],
+)
+def test_thresholds_count_where_something_was_measured(
+    limit: float, level: str, launches: int, status: Status, code: int
+) -> None:
+    report = judged(held_to(limit, level, launches))
+    assert [f.status for f in report.findings if f.id == "probes-latency"] == [status]
+    assert (chosen(report), report.exit_code) == ("jaccl", code)
+    said = stages(report)["collective"].text
+    assert ("level quick measures nothing" in said) == (level == "quick")

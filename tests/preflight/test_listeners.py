@@ -40,9 +40,10 @@ def test_the_one_that_is_there_decides_and_lsof_gives_the_name() -> None:
     missing = Capture("netstat", ("netstat",), Outcome.MISSING)
     captures = {"netstat": missing, "ss": capture("ss", SS), "lsof": capture("lsof", LSOF)}
     held = listeners.holders("a", captures)
-    assert not isinstance(held, Gap)
-    assert held[32323] == "pid 812 (python3.12) at *:32323"
-    assert "only root can name" in held[53]
+    assert isinstance(held, listeners.Listing)
+    assert held.source == "ss"
+    assert held.by_port[32323] == "pid 812 (python3.12) at *:32323"
+    assert "only root can name" in held.by_port[53]
     assert isinstance(listeners.holders("a", {"netstat": missing}), Gap)
     assert isinstance(listeners.holders("a", {}), Gap)
 

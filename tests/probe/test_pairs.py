@@ -342,11 +342,19 @@ def test_behind_once_and_not_again_is_not_known() -> None:
     found = only([*four(2.0, 2.0, 1.0, 2.0), again])
     assert standings(found)["cd"] == "unknown"
     assert [way.said for way in found.ways if way.said] == [
-        "behind in 1 of 2 launches: measure again with --repeat"
+        "behind in bandwidth in 1 of 2 launches: measure again with probe --pairwise --repeat 3"
     ]
     assert (
         standings(only([*four(2.0, 2.0, 1.0, 2.0), pair(("c", "d"), gb_per_s=1.1)]))["cd"] == "fail"
     )
+
+
+def test_behind_once_in_each_way_is_not_behind_twice() -> None:
+    late = pair(("c", "d"), latency_us=100.0)
+    found = only([*four(2.0, 2.0, 1.0, 2.0), late])
+    assert standings(found)["cd"] == "unknown"
+    (said,) = [way.said for way in found.ways if way.said]
+    assert said.startswith("behind in latency in 1, in bandwidth in 1 of 2 launches: ")
 
 
 def test_a_link_whose_launch_failed_is_not_known_and_no_other_suffers() -> None:

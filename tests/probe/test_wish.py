@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlxdiag.errors import InventoryError
-from mlxdiag.inventory import Expect, Host, Inventory
-from mlxdiag.probe.command import Wish, over_cluster
+from mlxdiag.probe.command import Wish
 from mlxdiag.probe.plan import SIZES_OF
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -64,14 +62,3 @@ def test_launches() -> None:
     assert replace(WISH, level="full").launches(held_to_numbers=True) == 3
     assert replace(WISH, repeat=1, level="full").launches(held_to_numbers=True) == 1
     assert replace(WISH, soak_s=600.0, level="full").launches(held_to_numbers=True) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [("latency_ms", "did you mean 'latency_us'?"), ("q", "known: latency_us, algbw_gb_per_s")],
-)
-def test_a_threshold_that_nothing_is_compared_with_is_refused(name: str, hint: str) -> None:
-    inventory = Inventory("x", (Host("a", "192.0.2.1"),), Expect(thresholds={name: 1.0}))
-    with pytest.raises(InventoryError, match="no such threshold") as refused:
-        over_cluster(inventory, WISH, None)
-    assert hint in str(refused.value)

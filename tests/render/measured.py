@@ -17,17 +17,19 @@ from tests.probe.logs import checked, done, imported, log, mesh, ran, samples, s
 
 SIZES = tuple(4 ** (n + 1) for n in range(13))
 PAIR_SIZES = (4, 4 << 20)
-SLOW = ("macstudio2", "macstudio4")
+SLOW = {"jaccl": ("macstudio2", "macstudio4"), "ring": ("macstudio1", "macstudio3")}
 """The pair that has a fifth of the others' bandwidth."""
 
 
 @cache
-def measured() -> Report:
+def measured(*, twice: bool = False) -> Report:
+    """Report on it; with `twice` the pairs were measured with ring as well."""
     made = recorded("clean-mesh-4")
     hosts = list(made.inventory.hosts)
     jaccl, slower = sweep(hosts, "jaccl", 26, 6.1), sweep(hosts, "ring", 325, 2.5)
     launches = [sweep(hosts, "ring", 310, 2.6), slower, jaccl, soak(hosts)]
-    launches += [pair(list(two)) for two in combinations(hosts, 2)]
+    for backend in ("jaccl", "ring") if twice else ("jaccl",):
+        launches += [pair(list(two), backend) for two in combinations(hosts, 2)]
     refusals = (Refusal("mpi", "mpirun is not installed", None),)
     made = replace(made, probes=tuple(launches), refusals=refusals)
     return report.build(made, "probe", "0.1.0")
@@ -47,9 +49,9 @@ def sweep(hosts: list[Host], backend: str, us: float, gb_per_s: float) -> tuple[
     return asked, ran([log(n, imported(), checked(), *said, *done()) for n in range(len(hosts))])
 
 
-def pair(hosts: list[Host]) -> tuple[Plan, GangRun]:
-    slow = {host.name for host in hosts} == set(SLOW)
-    asked = replace(plan(hosts, "jaccl", PAIR_SIZES), part="pair")
+def pair(hosts: list[Host], backend: str = "jaccl") -> tuple[Plan, GangRun]:
+    slow = {host.name for host in hosts} == set(SLOW[backend])
+    asked = replace(plan(hosts, backend, PAIR_SIZES), part="pair")
     numbers = [int(host.name[-1]) for host in hosts]
     times = (9.5 + numbers[0] * numbers[1] / 20, 3400 if slow else 640 + 10 * sum(numbers))
     said = [timed(size, us) for size, us in zip(PAIR_SIZES, times, strict=True)]

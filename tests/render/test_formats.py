@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -16,23 +17,29 @@ import cmarkgfm
 import junitparser
 import pydot
 import pytest
+from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+import mlxdiag
 from mlxdiag import recording, report
 from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.finding import Severity, Status
 from mlxdiag.ladder import LinkState
 from mlxdiag.render import EXIT_CODES, FORMATS
 from mlxdiag.render.drawing import draw
+from mlxdiag.render.fold import groups
 from mlxdiag.render.nagios import LENGTH
+from mlxdiag.render.raw import behind
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
 from tests.checks.recorded import printing, recorded, reported, without
 from tests.model import CASES
+from tests.preflight.gated import gated, judged, listening
 from tests.render.awkward import awkward, awkward_recording
 
 COMMANDS = ("ports", "probe")
+EVERY = (*COMMANDS, "recommend", "preflight")
 FORBIDDEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u206f\ufeff\ud800-\udfff]"
 )
@@ -54,7 +61,7 @@ def test_the_awkward_report_is_awkward() -> None:
     assert "<b>&" in said
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY)
 @pytest.mark.parametrize("form", FORMATS)
 def test_no_format_lets_a_control_character_through(form: str, command: str) -> None:
     text = rendered(form, awkward(command))
@@ -63,6 +70,15 @@ def test_no_format_lets_a_control_character_through(form: str, command: str) -> 
         assert not FORBIDDEN.search(text), FORBIDDEN.search(text)
     if form not in ("json", "nagios"):
         assert "evil.example" in text
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_json_of_the_awkward_report_is_what_the_schema_says(command: str) -> None:
+    schema = json.loads((Path(mlxdiag.__file__).parent / "report.schema.json").read_text())
+    said = json.loads(rendered("json", awkward(command)))
+    Draft202012Validator(schema).validate(said)
+    assert said["command"] == command
+    assert len(said["hosts"]) == 64
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -413,6 +429,21 @@ def test_the_page_shows_what_hosts_printed_behind_a_finding() -> None:
         for line in printed.splitlines():
             assert line.replace("\t", "    ") in page.text
     assert "stderr:\nfirst\n::error::second\n" in read_page(awkward()).text
+
+
+NOTHING_BEHIND = ("backend-required", "jobs-none-running")
+"""A verdict rests on other findings; the arguments of a process are not shown."""
+
+JOB = "812 /opt/mlx/bin/python -m mlx_lm.server --model m\n"
+
+
+def test_every_cause_has_what_its_hosts_printed_behind_it() -> None:
+    for case in sorted(CASES):
+        taken, jobs = {"macstudio1": listening(32323)}, {"macstudio1": JOB}
+        for made in (reported(case), judged(gated(case, sockets=taken, jobs=jobs))):
+            for group in groups(made):
+                silent = group.unknown or group.first.id in NOTHING_BEHIND
+                assert silent or behind(made, group.causes), (case, group.first)
 
 
 def test_the_page_is_of_a_bounded_size() -> None:

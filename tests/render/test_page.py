@@ -13,6 +13,7 @@ from mlxdiag.report import Report
 from tests.checks.recorded import reported
 from tests.render.awkward import awkward
 from tests.render.browser import NO_BROWSER, Page, browser
+from tests.render.measured import measured
 
 pytestmark = pytest.mark.skipif(bool(NO_BROWSER), reason=NO_BROWSER)
 
@@ -20,6 +21,8 @@ REPORTS = ("incident", "mesh-8", "ring-64", "unreachable-host", "awkward-ports",
 
 
 def made(name: str) -> Report:
+    if name == "measured-twice":
+        return measured(twice=True)
     return awkward(name.removeprefix("awkward-")) if "awkward" in name else reported(name)
 
 
@@ -135,6 +138,45 @@ def test_no_cable_leaves_the_picture(show: Page, tmp_path: Path) -> None:
           });
         })()"""
         assert show.eval(inside) is True, name
+
+
+@pytest.mark.parametrize("name", ["incident", "ring-64", "measured-twice"])
+def test_nothing_is_wider_than_a_sheet(name: str, show: Page, tmp_path: Path) -> None:
+    show.show(width=703, media="print")  # A4 between the margins of the page
+    show.open(write(name, tmp_path))
+    assert show.eval("document.documentElement.scrollWidth") <= 703
+
+
+def test_two_matrices_have_a_map_each_and_what_is_behind_its_sign(
+    show: Page, tmp_path: Path
+) -> None:
+    show.open(write("measured-twice", tmp_path))
+    titles = "[...document.querySelectorAll('h2')].map(e => e.textContent)"
+    assert [t for t in show.eval(titles) if t.startswith("Pairs")] == [
+        "Pairs: jaccl",
+        "Pairs: ring",
+    ]
+    signs = """[...document.querySelectorAll('.map')].map(map =>
+      [...map.querySelectorAll('td')].filter(td => td.querySelector('b')).map(td => td.title))"""
+    jaccl, ring = show.eval(signs)
+    assert {title.partition(":")[0] for title in jaccl} == {
+        "macstudio2 - macstudio4",
+        "macstudio4 - macstudio2",
+    }
+    assert {title.partition(":")[0] for title in ring} == {
+        "macstudio1 - macstudio3",
+        "macstudio3 - macstudio1",
+    }
+    assert all("below the median" in title for title in (*jaccl, *ring))
+    assert show.eval("document.querySelectorAll('.curve').length") >= 3
+    inside = """[...document.querySelectorAll('.axis')].every(text => {
+      const own = text.getBoundingClientRect();
+      const box = text.closest('svg').getBoundingClientRect();
+      return own.left >= box.left && own.right <= box.right + 1;
+    })"""
+    for width in (390, 1100):
+        show.show(width=width)
+        assert show.eval(inside) is True, width
 
 
 def test_it_prints_on_few_sheets(show: Page, tmp_path: Path) -> None:
