@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import AddressValueError, IPv6Address
+from unicodedata import normalize
 
 from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
 
@@ -19,14 +20,20 @@ _GUID = (
 )
 _MAC = rf"(?<![{_HEX}:])(?:[{_HEX}]{{1,2}}:){{5}}[{_HEX}]{{1,2}}(?![{_HEX}:])"
 _IPV6 = rf"(?<![\w:.])(?:[{_HEX}]{{0,4}}:){{2,7}}(?:[0-9.]{{7,15}}|[{_HEX}]{{0,4}})(?![\w:.])"
-_IPV4 = r"(?<![0-9A-Za-z.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
-_HOME = r"(?:(?<=/Users/)|(?<=/home/))[^/\s\"':\\]+"
+_IPV4 = r"(?<![0-9.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
+_HOME = (
+    r"(?:(?<=/Users/)|(?<=/home/)|(?<=/Users\\/)|(?<=/home\\/))"
+    rf"(?:[^/\s\"':\\]|\\u[{_HEX}]{{4}})+"
+)
+"""A letter may stand before an address (lsof -F), a backslash before a slash (JSON of macOS)."""
+
 _UDID = rf"(?<![{_HEX}-])[{_HEX}]{{8}}-[{_HEX}]{{16}}(?![{_HEX}-])"
 _SERIAL = (
     r"(?i:(?<=serial_number\" : \")|(?<=serial_number_key\" : \")|(?<=serial number \(system\): )"
     r"|(?<=serialnumber\" = \")|(?<=serial number: ))[A-Za-z0-9]{6,}"
 )
 _HOMES = re.compile(_HOME, re.ASCII)
+_ESCAPED = re.compile(r"\\u(?!d[89a-f])([0-9a-f]{4})", re.IGNORECASE)
 _KINDS = re.compile(
     "|".join(
         f"(?P<{kind}>{pattern})"
@@ -63,14 +70,18 @@ class Pseudonyms:
 
     def text(self, said: str, *, routes: bool = False) -> str:
         """Replace everything in a text; `routes` also finds networks that netstat shortened."""
+        raw = self.raw(said.encode("utf-8", "surrogatepass"), routes=routes)
+        return raw.decode("utf-8", "surrogatepass")
+
+    def raw(self, said: bytes, *, routes: bool = False) -> bytes:
+        """Replace everything in bytes, whatever else is in them."""
+        return self._replaced(said.decode("latin-1"), routes=routes).encode("latin-1")
+
+    def _replaced(self, said: str, *, routes: bool) -> str:
         said = _KINDS.sub(self._found, said)
         if routes:
             said = _NETWORK.sub(lambda m: self._keep("ipv4", m[0], self._ipv4(m[0])), said)
         return self._names.sub(self._named, said) if self.names else said
-
-    def raw(self, said: bytes, *, routes: bool = False) -> bytes:
-        """Replace everything in bytes, whatever else is in them."""
-        return self.text(said.decode("latin-1"), routes=routes).encode("latin-1")
 
     @cached_property
     def _addresses(self) -> Ipv4Pseudonyms:
@@ -81,8 +92,9 @@ class Pseudonyms:
         """Give the names as they may stand in bytes read as Latin-1, and escaped in JSON."""
         found: dict[str, str] = {}
         for name, pseudonym in self.names.items():
-            for form in (name, json.dumps(name)[1:-1]):
-                found[form.encode().decode("latin-1").lower()] = pseudonym
+            for form in (name, normalize("NFC", name), normalize("NFD", name)):
+                for spelled in (form, json.dumps(form)[1:-1]):
+                    found[spelled.encode().decode("latin-1").lower()] = pseudonym
         return found
 
     @cached_property
@@ -189,13 +201,22 @@ class Pseudonyms:
 
 def owners(texts: Iterable[bytes]) -> list[str]:
     """List whose home folders are named: they stand elsewhere, too, without a folder."""
-    found = (name for raw in texts for name in _HOMES.findall(raw.decode("latin-1")))
+    found = (_read(name) for raw in texts for name in _HOMES.findall(raw.decode("latin-1")))
     return [name for name in dict.fromkeys(found) if name not in _SHARED]
+
+
+def _read(latin: str) -> str:
+    """Give the name that bytes spell, in UTF-8 or escaped in JSON; Latin-1 where it is neither."""
+    try:
+        text = latin.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        text = latin
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
 
 
 def table(used: dict[tuple[str, str], str]) -> str:
     """Write what was replaced, for the user alone: kind, original, pseudonym."""
-    rows = sorted((kind, original, made) for (kind, original), made in used.items())
+    rows = sorted((kind, _read(original), made) for (kind, original), made in used.items())
     return "".join("\t".join(row) + "\n" for row in (("kind", "original", "pseudonym"), *rows))
 
 
@@ -207,7 +228,15 @@ def leaks(files: Iterable[bytes], used: dict[tuple[str, str], str]) -> list[str]
     for kind, original in used:
         if len(original) < 4 or original.lower() in made_up:
             continue
-        word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(original.lower())}(?![A-Za-z0-9])")
+        word = _left(kind, re.escape(original.lower()))
         if any(word.search(text) for text in texts):
-            found.append(f"{kind} {original}")
+            found.append(f"{kind} {_read(original)}")
     return found
+
+
+def _left(kind: str, word: str) -> re.Pattern[str]:
+    """Give what finds an original: an address ends where its digits do, any other word as words."""
+    if kind != "ipv4":
+        return re.compile(rf"(?<![A-Za-z0-9]){word}(?![A-Za-z0-9])")
+    after = r"(?!\d)" if word.count(".") == 3 else r"(?!\d|\.\d)"
+    return re.compile(rf"(?<![\d.]){word}{after}")
