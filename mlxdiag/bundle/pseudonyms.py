@@ -32,12 +32,23 @@ _SERIAL = (
     r"(?i:(?<=serial_number\" : \")|(?<=serial_number_key\" : \")|(?<=serial number \(system\): )"
     r"|(?<=serialnumber\" = \")|(?<=serial number: ))[A-Za-z0-9]{6,}"
 )
+_EMAIL = r"(?<![\w.%+-])[\w.%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])"
+_DOMAIN = r"(?:(?<=://)|(?<=://\*\*\*@))(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}(?![\w-])"
+_EVERYBODYS = re.compile(
+    r"(?:.*\.)?(?:apple\.com|github\.com|github\.io|githubusercontent\.com|huggingface\.co"
+    r"|python\.org|pythonhosted\.org|pypi\.org|mlx\.ai)",
+    re.IGNORECASE,
+)
+"""Hosts in URLs that say nothing of who sent them."""
+
 _HOMES = re.compile(_HOME, re.ASCII)
 _ESCAPED = re.compile(r"\\u(?!d[89a-f])([0-9a-f]{4})", re.IGNORECASE)
 _KINDS = re.compile(
     "|".join(
         f"(?P<{kind}>{pattern})"
         for kind, pattern in (
+            ("email", _EMAIL),
+            ("domain", _DOMAIN),
             ("uuid", _UUID),
             ("udid", _UDID),
             ("guid", _GUID),
@@ -80,7 +91,7 @@ class Pseudonyms:
     def _replaced(self, said: str, *, routes: bool) -> str:
         said = _KINDS.sub(self._found, said)
         if routes:
-            said = _NETWORK.sub(lambda m: self._keep("ipv4", m[0], self._ipv4(m[0])), said)
+            said = _NETWORK.sub(lambda m: self.keep("ipv4", m[0], self._ipv4(m[0])), said)
         return self._names.sub(self._named, said) if self.names else said
 
     @cached_property
@@ -104,14 +115,15 @@ class Pseudonyms:
         return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE)
 
     def _named(self, found: re.Match[str]) -> str:
-        return self._keep("name", found[0], self._spelled[found[0].lower()])
+        return self.keep("name", found[0], self._spelled[found[0].lower()])
 
     def _found(self, found: re.Match[str]) -> str:
         kind, text = str(found.lastgroup), found[0]
         made = getattr(self, f"_{kind}")(text)
-        return text if made == text else self._keep(kind, text, made)
+        return text if made == text else self.keep(kind, text, made)
 
-    def _keep(self, kind: str, text: str, pseudonym: str) -> str:
+    def keep(self, kind: str, text: str, pseudonym: str) -> str:
+        """Note what was replaced, for the table; give the pseudonym."""
         if pseudonym != text:
             self.used[kind, text] = pseudonym
         return pseudonym
@@ -174,7 +186,7 @@ class Pseudonyms:
         return made.exploded if len(text) == 39 else str(made)
 
     def _mapped(self, text: str, inside: str) -> str:
-        made = self._keep("ipv4", inside, self._ipv4(inside))
+        made = self.keep("ipv4", inside, self._ipv4(inside))
         if inside in text:
             return text.replace(inside, made)
         whole = IPv6Address(f"::ffff:{made}")
@@ -188,6 +200,20 @@ class Pseudonyms:
         if any(int(octet) > 255 or octet != str(int(octet)) for octet in octets):
             return text
         return self._addresses.of(text)
+
+    def _email(self, text: str) -> str:
+        """Leave what is a user at a host: both have names of their own."""
+        user, _, place = text.lower().partition("@")
+        host = place.removesuffix(".local")
+        if user in self._spelled and (place in self._spelled or host in self._spelled):
+            return text
+        return f"mail{self._number('email', text.lower())}@mail.example"
+
+    def _domain(self, text: str) -> str:
+        known = text.lower().removesuffix(".local")
+        if text.lower() in self._spelled or known in self._spelled or _EVERYBODYS.fullmatch(text):
+            return text
+        return f"site{self._number('domain', text.lower())}.example"
 
     def _serial(self, text: str) -> str:
         return f"SERIAL{self._number('serial', text.upper()):06d}"

@@ -55,6 +55,7 @@ def bundle(
     from mlxdiag.bundle.archive import composed  # noqa: PLC0415
     from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, table  # noqa: PLC0415
     from mlxdiag.bundle.redact import names_of, redacted  # noqa: PLC0415
+    from mlxdiag.masks import masked_log  # noqa: PLC0415
 
     if not output.name.endswith((".tar.gz", ".tgz")):
         raise typer.BadParameter(f"{output}: a bundle is a .tar.gz")
@@ -74,7 +75,7 @@ def bundle(
         return
     pseudonyms = Pseudonyms(secrets.token_bytes(32), names_of(found, logs.values()))
     clean = redacted(found, pseudonyms)
-    hidden = {pseudonyms.text(name): pseudonyms.raw(raw) for name, raw in logs.items()}
+    hidden = {pseudonyms.text(name): pseudonyms.raw(masked_log(raw)) for name, raw in logs.items()}
     whole = composed(clean, hidden, __version__, redacted=True)
     if left := leaks(whole.values(), pseudonyms.used):
         raise MlxdiagError(f"not written: {', '.join(left[:5])} would still be in it")

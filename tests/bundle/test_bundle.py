@@ -17,14 +17,24 @@ from mlxdiag import report
 from mlxdiag.bundle import evidence
 from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, owners
 from mlxdiag.bundle.redact import names_of, redacted
-from mlxdiag.capture import ACCESS, Capture
+from mlxdiag.bundle.served import Served
+from mlxdiag.capture import ACCESS, Capture, Outcome
 from mlxdiag.errors import MlxdiagError
+from mlxdiag.hang.asked import Asked as AskedOfRanks
+from mlxdiag.probe.plan import Plan, RankPlan, Refusal
+from mlxdiag.probe.said import Event, GangRun, RankLog
 from mlxdiag.recording import Recording, load, loads, save
+from mlxdiag.server.asked import Asked as AskedOfServer
+from mlxdiag.server.exchange import Chunk, Exchange
+from mlxdiag.server.judge import judge
+from mlxdiag.server.record import Examined, Look
 from tests.checks.further import network, rdma, sockets
 from tests.checks.recorded import NAMES, printing, recorded, recording_of
 from tests.checks.surveyed import clean
 from tests.facts.test_captures import CAPTURES
 from tests.model import CASES
+from tests.server.looked import MODELS, chat, delta, event, steady
+from tests.server.looked import recorded as looked
 from tests.test_cli import run
 
 KEY = b"k" * 32
@@ -97,6 +107,28 @@ def test_no_secret_of_any_capture_is_in_the_archive(tmp_path: Path) -> None:
     assert low.count("mlxdiag-test") > 4 * len(NAMES)
 
 
+def test_keys_and_mail_go_from_logs_and_crash_reports(tmp_path: Path) -> None:
+    said = (
+        b'{"api_key": "geheim1"} hf_geheim12345 bea@geheim.example.org'
+        b" http://geheim:geheim@geheim.example.org/v1\n"
+    )
+    made = recorded("clean-pair")
+    host = made.inventory.hosts[0].name
+    crash = Capture("crash_reports", ("/bin/sh",), Outcome.EXITED, 0, stdout=said)
+    hosts = {**made.hosts, host: {**made.hosts[host], "crash_reports": crash}}
+    save(replace(made, hosts=hosts), tmp_path / "recording")
+    log = tmp_path / "server.log"
+    log.write_bytes(said)
+    target = tmp_path / "bundle.tar.gz"
+    ran = run(
+        "bundle", "--replay", str(tmp_path / "recording"), "-o", str(target), "--log", str(log)
+    )
+    assert ran.returncode == 0, ran.stderr
+    low = _unpacked(target)[1].lower()
+    assert b"geheim" not in low
+    assert low.count(b'{"api_key": "***"}') == 2
+
+
 def _unpacked(path: Path) -> tuple[list[str], bytes]:
     """Give names and everything that is in the archive, names of its members included."""
     whole = io.BytesIO()
@@ -141,7 +173,10 @@ def test_a_bundle_of_a_failure_has_the_failure(id_: str) -> None:
 def test_what_a_host_calls_itself_is_replaced() -> None:
     made = printing(clean(), "macstudio2", "hostname", b"kern.hostname: Wilhelms-Mac.fritz.box\n")
     made = printing(made, "macstudio4", "hostname", b"kern.hostname: Mac\n")
-    again, _ = bundled(made)
+    made = printing(made, "macstudio3", "hostname", b"kern.hostname: Kurt\n")
+    again, names = bundled(made)
+    log = b"ranks of wilhelms-mac, of Wilhelms-Mac.local and of kurt at fritz.box"
+    assert names.raw(log) == b"ranks of name2, of name2.local and of name3 at example"
     told = b"".join(c.stdout for captures in again.hosts.values() for c in captures.values())
     assert b"wilhelm" not in told.lower()
     assert b"fritz" not in told.lower()
@@ -168,6 +203,99 @@ def test_it_replays_and_what_was_replaced_stays_here(tmp_path: Path) -> None:
         zip(_unpacked(target)[0], tarfile.open(target).getmembers(), strict=True)  # noqa: SIM115
     )
     assert {"SUMMARY.md", "reports/check.json", "reports/ports.txt"} <= set(told)
+
+
+def asked_and_answered() -> Recording:
+    """Give a recording with a launch, a look at a server, one at ranks and a preflight."""
+    made = planted(recorded("clean-pair"))
+    first, second = made.inventory.hosts
+    hosts = (replace(first, address="Wilhelms-Studio.fritz.box"), second)
+    rank = RankPlan(0, hosts[0], {"MLX_X": "192.168.86.77"}, {"MLX_HOSTFILE": PLANTED.decode()})
+    plan = Plan("ring", "ring", (rank,), "abc", notes=(PLANTED.decode(),), attempts={first.name: 2})
+    said: list[Event] = [
+        {"ev": "env", "at": 0.5, "env": {"HOME": "/Users/wilhelmina", "deep": [PLANTED.decode()]}}
+    ]
+    log = RankLog(0, first.name, said, ["... macstu", "dio2.local hf_abcdefgh12345 ..."], "lost")
+    text = "geheime Zutat"
+    answer = event(delta(text)) + b'data: {"id": "chat-4711", "model": "/Users/wilhelmina/m", '
+    cut = len(answer) - 5
+    chat = Exchange(
+        "request", 1, "/v1/chat/completions", 0.5, 0.5, "done", "closed by fritz.example.net",
+        0.001, 0.01, 200, {"server": "wilhelmina", "location": "http://macstudio2/x"},
+        (
+            Chunk(0.1, answer[:cut]),
+            Chunk(0.2, answer[cut:] + b'"choices": []}\n\ndata: macstudio2 geheime\n\n'),
+            Chunk(0.3, b"data: [DONE]\n\n"),
+        ),
+    )  # fmt: skip
+    listed = replace(MODELS, chunks=(Chunk(0.01, b'{"data": [{"id": "/Users/wilhelmina/m"}]}'),))
+    asked = AskedOfServer(
+        "http://fritz.example.net:8080",
+        "/Users/wilhelmina/m",
+        "geheime Frage",
+        key_env="W_SCHLUESSEL",
+    )
+    inventory = replace(made.inventory, cluster="wilhelminas-lab", hosts=hosts)
+    return replace(
+        made,
+        inventory=inventory,
+        probes=((plan, GangRun((log,), "done", 1.0, left=("/Users/wilhelmina/x on macstudio2",))),),
+        refusals=(Refusal("jaccl", "macstudio2 of wilhelmina has none"),),
+        server=Look(asked, (listed, chat), Examined("macstudio2 waits", ("wilhelmina",), "x")),
+        hang=AskedOfRanks(pattern="wilhelminas-server"),
+    )
+
+
+def test_no_secret_of_what_was_asked_and_answered_is_in_the_archive(tmp_path: Path) -> None:
+    save(asked_and_answered(), tmp_path / "recording")
+    target = tmp_path / "bundle.tar.gz"
+    ran = run("bundle", "--replay", str(tmp_path / "recording"), "-o", str(target))
+    assert ran.returncode == 0, ran.stderr
+    low = _unpacked(target)[1].lower().decode("latin-1")
+    more = ("geheime", "zutat", "wilhelm", "fritz", "4711", "schluessel", "hf_abc", "studio2")
+    for secret in (*SECRETS, *more):
+        assert secret.lower() not in low, secret
+    again = load(target)
+    assert again.inventory.cluster == "cluster"
+    assert again.hang == AskedOfRanks(pattern=None)
+    ((plan, ended),) = again.probes
+    assert (plan.ranks[0].host.name, plan.attempts) == ("host1", {"host1": 2})
+    assert ended.logs[0].host == "host1"
+
+
+def test_answers_of_a_server_keep_their_times_and_counts() -> None:
+    pieces = steady(0.4, 0.02, 20, usage=20)
+    made = looked(MODELS, chat(pieces), model="qwen", prompt="geheim")
+    again, _ = bundled(made)
+    before, after = (judge(each.server) for each in (made, again) if each.server)
+    assert after.first_token_s == before.first_token_s
+    assert after.tokens_per_s == before.tokens_per_s
+    assert (after.good[0].tokens, after.good[0].counted) == (20, "usage")
+    assert after.listed == (after.asked.model,)
+    assert "qwen" not in str(after)
+    assert set(after.good[0].text) == {"x", " "}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "Model wilhelm/m is not there", "code": 404}}',
+        b"no such model: wilhelm/m",
+        b'data: {"id": "wilhelm',
+        b'{"id": "wilhelm", "choi',
+        b"<html>\r\n<h1>wilhelm</h1>",
+        b'{\n "model": "wilhelm",\n "choices": [{"text": "wil\\u0068elm\\n"}]\n}',
+    ],
+)
+def test_a_body_keeps_its_length_and_its_form(body: bytes) -> None:
+    made = Served(Pseudonyms(KEY, {})).body(body)
+    assert len(made) == len(body)
+    assert b"wil" not in made
+    assert (b"odel" in made) == (b"odel" in body)
+    assert [made[:1], made.count(b"\n")] == [
+        body[:1] if body[:1] != b"n" else b"x",
+        body.count(b"\n"),
+    ]
 
 
 def test_without_redaction_it_is_the_recording(tmp_path: Path) -> None:

@@ -202,8 +202,16 @@ def test_a_home_with_slashes_as_macos_escapes_them() -> None:
 @pytest.mark.parametrize("home", ["/Users/zoë/x".encode(), rb"/Users/zo\u00eb/x"])
 def test_an_owner_beyond_ascii_is_found_everywhere(home: bytes) -> None:
     assert owners([home]) == ["zoë"]
-    names = pseudonyms(**{"zoë": "user1"})
+    names = pseudonyms(zoë="user1")
     assert names.raw(home) == b"/Users/user1/x"
     for spelled in ("zoë", "zoe\u0308"):
         assert names.text(f"for {spelled}.") == "for user1."
     assert "name\tzoë\tuser1\n" in table(names.used)
+
+
+def test_mail_and_hosts_in_urls_go() -> None:
+    names = pseudonyms(al="admin1", studio7="host1", **{"studio7.lan.net": "host1.address"})
+    said = names.text("Bea.Maier@firma.example.org or al@studio7.lan.net, http://git.firma.net/x")
+    assert said == "mail1@mail.example or admin1@host1.address, http://site1.example/x"
+    kept = "https://github.com/ml-explore/mlx /opt/homebrew/opt/python@3.12/bin @rpath/libmlx.dylib"
+    assert names.text(kept) == kept
