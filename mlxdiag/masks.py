@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 
-_NAME = rb"[\w-]*(?:key|token|secret|passw|auth|bearer)[\w-]*"
+_NAME = rb"(?<![\w-])[\w-]*(?:key|token|secret|passw|auth|bearer)[\w-]*"
 _BEARER = rb"(?:(?:bearer|basic)[ :]+)?+"
 
 KEY = re.compile(rb"(?i)(" + _NAME + rb"[ =:]+" + _BEARER + rb")[^\s=:\"'\\*]\S*")
 """The value of an option or a variable that is called so, in the arguments of a process."""
 
+_OPTION = _NAME.replace(rb"[\w-]*", rb"--[\w-]*", 1)
 _SAID = re.compile(
-    rb"(?i)((?:--" + _NAME + rb"[ =]+|" + _NAME + rb"\\?[\"']?[ ]*[=:][ ]*)" + _BEARER + rb")"
-    rb"(?![\d.]+(?:[\s,;)\]}]|$))[^\s=:\"'\\*,;)\]}][^\s\"'\\,;)\]}]*"
+    rb"(?i)((?:" + _OPTION + rb"[ =]+|" + _NAME + rb"\\?[\"']?[ ]*[=:][ ]*)" + _BEARER + rb")"
+    rb"([^\s=:\"'\\*,;)\]}][^\s\"'\\,;)\]}]*)"
 )
-"""The same in a log, where the words stand in sentences, too, and tokens are counted."""
+"""The same in a log, where the words stand in sentences, too."""
+
+_COUNT = re.compile(rb"(?i).*token", re.DOTALL)
+"""What a number behind it counts."""
 
 _QUOTED = re.compile(
     rb"(?i)(" + _NAME + rb"\\?[\"']?[ =:,]+\\?([\"'])" + _BEARER + rb")[^\"'\r\n]+?(?=\\?\2)"
@@ -44,8 +48,14 @@ def masked(arguments: bytes) -> bytes:
 def masked_log(said: bytes) -> bytes:
     """Mask a log or a crash report."""
     said = _QUOTED.sub(rb"\1***", said)
-    said = _SAID.sub(rb"\1***", said)
+    said = _SAID.sub(_hidden, said)
     return _BARE.sub(b"***", _URL.sub(b"***", said))
+
+
+def _hidden(found: re.Match[bytes]) -> bytes:
+    """Leave numbers of tokens."""
+    number = found[2].replace(b".", b"").isdigit()
+    return found[0] if number and _COUNT.match(found[1]) else found[1] + b"***"
 
 
 def masked_text(said: str) -> str:

@@ -878,7 +878,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts.ibv_devices": PARSER,
     "facts.ibv_devinfo": PARSER,
     "facts.ifconfig": PARSER,
-    "facts.login_environment": PARSER,
+    "facts.login_environment": PARSER | {"masks"},
     "facts.mlx_runtime": PARSER,
     "facts.netstat_inet": PARSER,
     "facts.networksetup_hardwareports": PARSER,

@@ -58,3 +58,12 @@ def test_a_key_goes_from_a_process(said: bytes) -> None:
 )
 def test_what_is_no_key_stays_in_a_log(said: bytes) -> None:
     assert masked_log(said) == said
+
+
+def test_a_password_of_digits_goes() -> None:
+    assert masked_log(b"MLX_API_KEY=123456 password: 98765") == b"MLX_API_KEY=*** password: ***"
+
+
+def test_a_long_word_takes_no_time() -> None:
+    said = b"A" * (1 << 20) + b"-" * (1 << 16)
+    assert masked(said) == said

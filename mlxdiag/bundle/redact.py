@@ -26,7 +26,7 @@ from mlxdiag.report import Report
 ROUTES = ("netstat", "route")
 """Commands that print networks in short."""
 
-FREE = ("crash_reports", "rdma_log", "processes", "neighbours")
+FREE = ("crash_reports", "rdma_log", "processes", "neighbours", "login_environment")
 """Commands that print what programs said: there may be keys in it."""
 
 WORDS = frozenset(

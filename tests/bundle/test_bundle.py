@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxdiag import report
+from mlxdiag import files, report
 from mlxdiag.bundle import evidence
 from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, owners
 from mlxdiag.bundle.redact import names_of, redacted
@@ -309,6 +310,38 @@ def test_without_redaction_it_is_the_recording(tmp_path: Path) -> None:
     assert run(*words).returncode == 2  # never overwritten
 
 
+def test_each_bundle_has_its_own_table(tmp_path: Path) -> None:
+    save(recorded("clean-pair"), tmp_path / "recording")
+    words = ("bundle", "--replay", str(tmp_path / "recording"), "-o")
+    for name in ("my.test-a.tar.gz", "my.test-b.tgz"):
+        assert run(*words, str(tmp_path / name)).returncode == 0
+    tables = sorted(path.name for path in tmp_path.glob("*.tsv"))
+    assert tables == ["my.test-a.names.tsv", "my.test-b.names.tsv"]
+
+
+def test_a_table_is_never_overwritten_and_no_host_is_asked_first(tmp_path: Path) -> None:
+    table = tmp_path / "night.names.tsv"
+    table.write_text("mine", encoding="utf-8")
+    target = tmp_path / "night.tar.gz"
+    ran = run("bundle", "--replay", str(tmp_path / "no-recording"), "-o", str(target))
+    assert ran.returncode == 2
+    assert "night.names.tsv: exists already" in " ".join(ran.stderr.split())
+    assert (table.read_text(encoding="utf-8"), target.exists()) == ("mine", False)
+
+
+def test_a_table_is_the_users_from_its_first_byte(tmp_path: Path) -> None:
+    path = tmp_path / "x.names.tsv"
+    before = os.umask(0)
+    try:
+        files.put_secret(path, "kind")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(MlxdiagError, match="exists already"):
+        files.put_secret(path, "other")
+    assert path.read_text(encoding="utf-8") == "kind"
+
+
 def test_a_name_that_commands_print_too_is_noticed(tmp_path: Path) -> None:
     made = recorded("clean-pair")
     (one, other) = made.inventory.hosts
@@ -346,6 +379,9 @@ def test_crash_reports_of_mlx_and_panics_are_brought_whole(tmp_path: Path) -> No
         ("python3.12-1.ips", '{"app":"python"}\n{"image": "libmlx.dylib"}\n'),
         ("Safari.ips", "{}\n"),
         ("old.panic", "panic(cpu 0)\n"),
+        ("panic-full-1.ips", '{"panicString": "panic(cpu 1)"}\n'),
+        ("zed.ips", '{"symbol": "rust_panic"}\n'),
+        ("tool.ips", '{"symbol": "runtime.gopanic"}\n'),
         ("notes.txt", "libmlx\n"),
     ):
         (folder / name).write_text(text, encoding="utf-8")
@@ -358,7 +394,8 @@ def test_crash_reports_of_mlx_and_panics_are_brought_whole(tmp_path: Path) -> No
         check=True,
     )
     heads = sorted(line for line in ran.stdout.splitlines() if line.startswith("== "))
-    assert heads == [f"== {folder}/old.panic", f"== {folder}/python3.12-1.ips"]
+    brought = ("old.panic", "panic-full-1.ips", "python3.12-1.ips")
+    assert heads == [f"== {folder}/{name}" for name in brought]
     assert '{"image": "libmlx.dylib"}' in ran.stdout
 
 
