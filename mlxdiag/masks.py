@@ -13,7 +13,7 @@ KEY = re.compile(rb"(?i)(" + _NAME + rb"[ =:]+" + _BEARER + rb")[^\s=:\"'\\*]\S*
 _OPTION = _NAME.replace(rb"[\w-]*", rb"--[\w-]*", 1)
 _SAID = re.compile(
     rb"(?i)((?:" + _OPTION + rb"[ =]+|" + _NAME + rb"\\?[\"']?[ ]*[=:][ ]*)" + _BEARER + rb")"
-    rb"([^\s=:\"'\\*,;)\]}][^\s\"'\\,;)\]}]*)"
+    rb"([^\s=:\"'\\*,;)\]}\0][^\s\"'\\,;)\]}\0]*)"
 )
 """The same in a log, where the words stand in sentences, too."""
 

@@ -351,6 +351,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bundle.served",
         "errors",
         "facts.hostname",
+        "facts.ps",
+        "hang.rounds",
         "masks",
         "preflight.asked",
         "readings",

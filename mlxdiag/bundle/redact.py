@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -13,9 +14,10 @@ from mlxdiag.bundle import listed
 from mlxdiag.bundle.launched import Launched
 from mlxdiag.bundle.pseudonyms import Pseudonyms, owners
 from mlxdiag.bundle.served import Served
-from mlxdiag.errors import MlxdiagError
-from mlxdiag.facts import hostname
+from mlxdiag.errors import MlxdiagError, ParseError
+from mlxdiag.facts import hostname, ps
 from mlxdiag.facts.hostname import Hostname
+from mlxdiag.hang.rounds import FIND, FIRST, SECOND, of
 from mlxdiag.masks import masked_log
 from mlxdiag.preflight import asked as preflight
 from mlxdiag.preflight.asked import Asked
@@ -26,8 +28,13 @@ from mlxdiag.report import Report
 ROUTES = ("netstat", "route")
 """Commands that print networks in short."""
 
-FREE = ("crash_reports", "rdma_log", "processes", "neighbours", "login_environment")
+FREE = re.compile(
+    r"(?:crash_reports|rdma_log|processes|neighbours|login_environment|\w+_ps|\w+_environment_proc)\."
+)
 """Commands that print what programs said: there may be keys in it."""
+
+SYSTEM = frozenset({"root", "daemon", "nobody"})
+"""Users that are nobody."""
 
 WORDS = frozenset(
     (
@@ -62,8 +69,10 @@ def names_of(recording: Recording, logs: Iterable[bytes] = ()) -> dict[str, str]
     found = {**_own_names(recording), **found}
     for number, name in enumerate(dict.fromkeys(_server_names(recording)), 1):
         found.setdefault(name, f"server{number}.example")
-    for number, owner in enumerate(owners([*files_of(recording).values(), *logs]), 1):
-        found.setdefault(owner, f"user{number}")
+    homes = owners([*files_of(recording).values(), *logs])
+    for number, owner in enumerate(dict.fromkeys([*homes, *_process_owners(recording)]), 1):
+        if owner not in SYSTEM and not owner.startswith("_"):
+            found.setdefault(owner, f"user{number}")
     return found
 
 
@@ -95,6 +104,15 @@ def _own_names(recording: Recording) -> dict[str, str]:
 def _is_telling(label: str) -> bool:
     """Whether a name without a domain is a name, and no word that commands print."""
     return len(label) > 2 and ("-" in label or label.lower() not in WORDS) and not label.isdigit()
+
+
+def _process_owners(recording: Recording) -> Iterator[str]:
+    """Name the users whose processes a look at ranks kept; what is not understood names nobody."""
+    for captures in recording.hosts.values():
+        for which in (FIND, FIRST, SECOND):
+            said = captures.get(of(which, ps.COMMAND.name))
+            with suppress(ParseError):
+                yield from (one.user for one in ps.parse(said.stdout if said else b""))
 
 
 def _server_names(recording: Recording) -> Iterator[str]:
@@ -130,7 +148,7 @@ def redacted(recording: Recording, pseudonyms: Pseudonyms) -> Files:
         if name in rewritten and (head == "probes" or not slash):
             files[name] = rewritten[name]
             continue
-        said = masked_log(raw) if rest.startswith(FREE) else raw
+        said = masked_log(raw) if FREE.match(rest) else raw
         made = pseudonyms.raw(said, routes=rest.startswith(ROUTES))
         files[f"{names.get(head, head)}{slash}{rest}"] = made
     _hold(recording, files)

@@ -33,6 +33,9 @@ from tests.checks.further import network, rdma, sockets
 from tests.checks.recorded import NAMES, printing, recorded, recording_of
 from tests.checks.surveyed import clean
 from tests.facts.test_captures import CAPTURES
+from tests.hang.model import recorded as hung
+from tests.hang.test_judge import BUSY, WAITS
+from tests.hang.test_judge import CASES as HANGS
 from tests.model import CASES
 from tests.server.looked import MODELS, chat, delta, event, steady
 from tests.server.looked import recorded as looked
@@ -297,6 +300,34 @@ def test_a_body_keeps_its_length_and_its_form(body: bytes) -> None:
         body[:1] if body[:1] != b"n" else b"x",
         body.count(b"\n"),
     ]
+
+
+@pytest.mark.parametrize("case", ["in mx.eval", "gone while others spin", "all in init"])
+def test_a_bundle_of_a_hang_has_its_verdict(case: str) -> None:
+    made = hung(HANGS[case][0])
+    again, _ = bundled(made)
+    before, after = (report.build(each, "hang", "0") for each in (made, again))
+    assert shape(before) == shape(after)
+    assert before.hang is not None
+    assert after.hang is not None
+    assert [v.kind for v in before.hang.verdicts] == [v.kind for v in after.hang.verdicts]
+
+
+def test_owners_and_keys_of_ranks_go() -> None:
+    made = hung([WAITS, BUSY])
+    captures = dict(made.hosts["mac0"])
+    for name in ("find_ps", "first_ps", "second_ps"):
+        said = captures[name].stdout.replace(b" alex ", b" wilhelm ")
+        said = said.replace(b"--model", b"--api-key geheim --model")
+        captures[name] = replace(captures[name], stdout=said)
+    variables = b"800 MLX_RANK=0 MLX_TOKEN=geheim MLX_WORLD_SIZE=2\n"
+    captures["find_environment_ps"] = replace(captures["find_environment_ps"], stdout=variables)
+    made = replace(made, hosts={**made.hosts, "mac0": captures})
+    again, _ = bundled(made)
+    told = b"".join(c.stdout for each in again.hosts.values() for c in each.values())
+    assert b"geheim" not in told
+    assert b"wilhelm" not in told
+    assert b"MLX_TOKEN=*** MLX_WORLD_SIZE=2" in told
 
 
 def test_without_redaction_it_is_the_recording(tmp_path: Path) -> None:
