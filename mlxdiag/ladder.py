@@ -22,7 +22,7 @@ RUNGS: Mapping[str, tuple[str, ...]] = {
              "rdma-devices-listed"),
     "device": ("rdma-device",),
     "port": ("rdma-port-active",),
-    "GID": ("gid-ipv4-mapped", "gid-index-1"),
+    "GID": ("gid-ipv4-mapped", "gid-index-1", "gid-current-address"),
     "far service": ("rdma-far-service",),
 }  # fmt: skip
 """Rung -> its checks, lowest first. Warnings bend a rung, errors break it."""
@@ -30,7 +30,7 @@ RUNGS: Mapping[str, tuple[str, ...]] = {
 DECISIVE = frozenset({"hardware-thunderbolt5"})
 """Not an error of the cluster, and yet the end of RDMA on this link."""
 
-PROOF = frozenset({"rdma-port-active", "gid-index-1"})
+PROOF = frozenset({"rdma-port-active", "gid-index-1", "gid-current-address"})
 """What must have passed at both ends before a link is called usable."""
 
 

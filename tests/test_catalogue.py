@@ -130,6 +130,12 @@ def no_mapped_gid() -> Recording:
     return altered(made, "macstudio1", "ibv_devinfo", b"::ffff:10.219.", b"fe80::10:219:")
 
 
+def another_gid() -> Recording:
+    """Let the GID of macstudio1 be that of an address it no longer has."""
+    made = recorded("clean-pair")
+    return altered(made, "macstudio1", "ibv_devinfo", b"::ffff:10.219.1.", b"::ffff:10.220.1.")
+
+
 def no_device() -> Recording:
     """Let both verbs commands of a host fail without a word about devices."""
     return ended(missing("ibv_devices"), "macstudio2", "ibv_devinfo", Outcome.SIGNALLED)
@@ -177,6 +183,7 @@ DERIVED: dict[str, Callable[[], Recording]] = {
     ),
     "a far end that announces nothing": no_far_service,
     "an address without a GID": no_mapped_gid,
+    "a GID of an address that is gone": another_gid,
     "a host without speeds": no_speed,
     "an end without addresses": half_blind,
     "hosts on both sides of 26.3": macos_across_26_3,

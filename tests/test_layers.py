@@ -411,8 +411,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks.gate": {"checks.rendezvous", "finding", "readings"},
     "checks.gid": {"checks.address", "checks.subject", "cluster", "finding", "readings"},
     "checks.gidmatch": {
-        "checks.address",
-        "checks.gid",
         "checks.rdma",
         "checks.subject",
         "cluster",

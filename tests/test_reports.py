@@ -542,15 +542,22 @@ def test_warnings_fail_only_where_they_are_asked_to() -> None:
     assert (strict.verdict, strict.exit_code) == ("fail", 1)
 
 
-@pytest.mark.parametrize("command", ["ifconfig", "system_profiler_thunderbolt"])
+@pytest.mark.parametrize("command", ["ifconfig", "ibv_devinfo", "system_profiler_thunderbolt"])
 def test_answers_of_two_hosts_that_were_changed_over_are_not_called_clean(command: str) -> None:
     clean = recorded("clean-mesh-4")
     one, other = (dict(clean.hosts[name]) for name in ("macstudio1", "macstudio2"))
     one[command], other[command] = other[command], one[command]
     report = built(replace(clean, hosts={**clean.hosts, "macstudio1": one, "macstudio2": other}))
     bad = [f.id for f in report.findings if f.status is Status.FAIL]
-    assert set(bad) == {"network-subnet"}
-    assert len(bad) == 4  # all links of the two, but for the one between them
+    if command != "ibv_devinfo":
+        assert bad.count("network-subnet") == 4  # all links of the two, but for their own
+    if command == "system_profiler_thunderbolt":
+        assert set(bad) == {"network-subnet"}
+        return
+    assert {"gid-current-address", "backend-expected"} <= set(bad)
+    assert report.verdict == "fail"
+    touched = [s for s in report.links if {"macstudio1", "macstudio2"} & set(s.link.hosts)]
+    assert not any(state.jaccl.usable for state in touched)
 
 
 # Any mixture of what hosts may say, hostile and healthy.

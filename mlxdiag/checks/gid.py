@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxdiag.checks import address
 from mlxdiag.checks.subject import End, rdma_link
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import Evidence, Fix, FixKind, SkipCheck, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, SkipCheck, check
 from mlxdiag.readings import need
 
 JACCL_GID_INDEX = 1
@@ -70,4 +70,34 @@ def index_1(cluster: Cluster, end: End) -> Evidence | None:
     return Evidence("ibv_devinfo", seen, "GID[1]", fix)
 
 
-CHECKS = (ipv4_mapped, index_1)
+@check(
+    "gid-current-address",
+    title="the GID that jaccl uses is the port's present address",
+    per="port",
+    confidence=Confidence.SEVERAL,
+    fix=Fix(
+        FixKind.RUN,
+        "switch the port's network service off and on once, then set its address again; or"
+        " restart. Do not cycle the interface with ifconfig",
+    ),
+    needs=(*NEEDS, "gid-ipv4-mapped", "gid-index-1"),
+)
+def current_address(cluster: Cluster, end: End) -> Evidence | None:
+    """An entry of an address that is gone makes RTR fail with errno 22, 60 or 96."""
+    rdma_link(cluster, end.link)
+    verbs, net = need(end.port.verbs), need(end.port.net)
+    if verbs is None or net is None:
+        raise SkipCheck("no RDMA device or no interface")
+    used = [gid.ipv4 for gid in verbs.mapped if gid.index == JACCL_GID_INDEX]
+    held = [each.address for each in net.ipv4]
+    if not used or not held:
+        raise SkipCheck("no IPv4-mapped GID at index 1, or no address")
+    if used[0] in held:
+        return None
+    fix = Fix(
+        current_address.fix.kind, current_address.fix.text, address.toggle_command(cluster, end)
+    )
+    return Evidence("ibv_devinfo", f"GID[1] ::ffff:{used[0]}", f"::ffff:{held[0]}", fix)
+
+
+CHECKS = (ipv4_mapped, index_1, current_address)

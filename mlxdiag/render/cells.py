@@ -34,6 +34,7 @@ WORDS = {
     "rdma-far-service": "far off",
     "gid-ipv4-mapped": "no GID",
     "gid-index-1": "GID idx",
+    "gid-current-address": "GID old",
 }
 """The word for a cause in a cell of a few columns."""
 

@@ -42,9 +42,9 @@ PACED = frozenset({system_profiler_thunderbolt.COMMAND.name}) | VERBS
 class Line:
     """One host. `captures` is what it said last, by command; `clock` gives seconds of the watch.
 
-    While the connection is lost `captures` has `ACCESS` alone, with the reason: what a host said
-    before is not what it says now. What it said is kept aside, and shown again once the host is
-    back, as far as it is young enough to be true.
+    While the connection is lost only `ACCESS` is shown, which is not known until the next try has
+    failed: what a host said before is not what it says now. It is kept aside, and shown again once
+    the host is back, as far as it is young enough to be true.
     """
 
     host: Host
@@ -159,7 +159,8 @@ class Line:
         await self.close()
         self.reconnects += 1
         self.condition = "lost"
-        self.captures[ACCESS] = self._access(Outcome.DISCONNECTED, "the connection was lost")
+        again = "the connection was lost and is opened again"
+        self.captures[ACCESS] = self._access(Outcome.NOT_RECORDED, again)
 
     def _access(self, outcome: Outcome, detail: str) -> Capture:
         return Capture(

@@ -27,6 +27,7 @@ class Fake:
     asked: list[tuple[float, frozenset[str]]] = field(default_factory=list)
     hangs: frozenset[str] = frozenset()
     breaks: str = ""
+    meanwhile: Callable[[], None] = lambda: None
     open: int = 0
     running: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -34,6 +35,7 @@ class Fake:
     async def keep(
         self, host: Host, captures: dict[str, Capture], clock: Callable[[], float]
     ) -> Fake | None:
+        self.meanwhile()
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.EXITED
         captures[ACCESS] = Capture(ACCESS, ("ssh", host.address), outcome, started_s=clock())
         if outcome is not Outcome.EXITED:
@@ -135,6 +137,18 @@ def test_a_lost_connection_is_opened_again_and_what_was_said_is_not_shown_meanwh
     rounds(fake, found, 1)
     assert found.current()["ibv_devinfo"].outcome is Outcome.EXITED
     assert (found.reconnects, fake.open) == (1, 1)
+
+
+def test_while_it_is_opened_again_a_host_is_not_known_and_not_yet_away() -> None:
+    fake = Fake()
+    found = line(fake)
+    rounds(fake, found, 1)
+    shown: list[dict[str, Capture]] = []
+    fake.meanwhile = lambda: shown.append(found.current())
+    fake.lost.set()
+    rounds(fake, found, 1)
+    ((access,),) = (each.values() for each in shown)
+    assert access.outcome is Outcome.NOT_RECORDED
 
 
 def test_a_connection_that_breaks_in_a_round_is_opened_at_once_and_nothing_is_asked_twice() -> None:
