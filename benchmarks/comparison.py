@@ -133,7 +133,9 @@ def page(found: list[Row]) -> Iterator[str]:
 
 _INTRO = """
 `mlx.distributed_config` sets a cluster up. It is no doctor and does not claim to be one; it is what
-MLX has that looks at a cluster before a launch.
+MLX has that looks at a cluster before a launch. The failures are those that mlxdiag's checks
+were made from, and the scenes were made by its authors: that a check sees its scene shows that it
+works from end to end, not that the list is complete or that a Mac shows it so.
 
 Compared on {date}: mlx {mlx}, mlxdiag {ours}, {system}. **No Mac was involved.** Each of the
 {scenes} clusters is two to nine simulated hosts behind OpenSSH's real `sshd`, whose commands answer

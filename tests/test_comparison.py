@@ -7,10 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.answers import CHECK, JOB, LOG, MESSAGE, NOT_RUN, NOTHING, TRACEBACK, of_mlx
+from benchmarks.answers import (
+    CHECK,
+    JOB,
+    LOG,
+    MESSAGE,
+    NOT_RUN,
+    NOTHING,
+    TRACEBACK,
+    of_check,
+    of_log,
+    of_mlx,
+)
 from benchmarks.comparison import WIDTH, cell, counts
 from benchmarks.scenes import JOBS, LOGS, SCENES, SHOWN
-from benchmarks.stage import Said
+from benchmarks.stage import Heard, Said
 from mlxdiag.catalogue import ALL
 from mlxdiag.diagnose.messages import MESSAGES
 from mlxdiag.unchecked import COVERS, failures
@@ -79,3 +90,44 @@ def test_what_counts_as_said_by_the_tool_of_mlx(said: Said, word: str) -> None:
 def test_a_cell_is_one_line_without_markup() -> None:
     assert cell("a |\n  `b` <c>  [d]") == "a \\| b \\<c\\> \\[d\\]"
     assert len(cell("x" * 200)) == WIDTH
+
+
+def finding(id_: str, status: str) -> dict[str, object]:
+    return {
+        "id": id_,
+        "area": id_.partition("-")[0],
+        "status": status,
+        "severity": "error",
+        "subject": {"kind": "host", "host": "studio2"},
+        "evidence": {"observed": "as the test has it"},
+        "reason": None,
+        "fix": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("id_", "status", "word"),
+    [
+        ("power-sleep", "fail", CHECK),
+        ("power-sleep", "unknown", NOTHING),
+        ("power-low", "fail", NOTHING),
+    ],
+)
+def test_only_a_check_that_is_there_for_the_failure_counts(
+    id_: str, status: str, word: str
+) -> None:
+    heard = Heard(Said(0, ""), "check", {"checks": [finding(id_, status)], "verdict": "fail"})
+    assert of_check("sleep-or-idle-degradation", heard).how == word
+
+
+def test_who_was_not_reached_is_named_though_it_is_no_failure() -> None:
+    report = {"checks": [finding("access-reachable", "unknown")], "verdict": "unknown"}
+    answer = of_check("ssh-not-passwordless", Heard(Said(0, ""), "check", report))
+    assert answer.cell == "check: access-reachable, unknown, studio2: as the test has it"
+
+
+def test_only_the_entry_counts_that_is_meant() -> None:
+    echo = {"id": "jaccl-side-channel", "role": "echo", "means": "another rank failed first"}
+    report = {"diagnosis": {"causes": [], "echoes": [echo], "notices": []}}
+    assert of_log("jaccl-side-channel", report).how == LOG
+    assert of_log("", report).how == NOTHING
