@@ -54,15 +54,14 @@ def names_of(recording: Recording, logs: Iterable[bytes] = ()) -> dict[str, str]
     found: dict[str, str] = {}
     users = dict.fromkeys(host.user for host in recording.inventory.hosts if host.user)
     for number, host in enumerate(recording.inventory.hosts, 1):
+        label = host.address.partition(".")[0]
         for name, made in (
             (host.name, f"host{number}"),
             (host.address, f"host{number}.address"),
             (host.address.removesuffix(".local"), f"host{number}"),
-            (host.address.partition(".")[0], f"host{number}"),
+            (label if _is_telling(label) else host.name, f"host{number}"),
         ):
-            if not _is_ip(host.address if name in host.address else name) and (
-                name in (host.name, host.address) or _is_telling(name)
-            ):
+            if not _is_ip(name):
                 found.setdefault(name, made)
     for number, user in enumerate(users, 1):
         found.setdefault(user, f"admin{number}")

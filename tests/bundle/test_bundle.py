@@ -189,6 +189,19 @@ def test_what_a_host_calls_itself_is_replaced() -> None:
     assert b"Mac Studio" in again.hosts["host4"]["system_profiler_thunderbolt"].stdout
 
 
+def test_the_first_label_of_an_address_is_a_name_and_a_word_is_none() -> None:
+    made = recorded("clean-pair")
+    first, second = made.inventory.hosts
+    hosts = (
+        replace(first, address="kurts-studio.fritz.box"),
+        replace(second, address="server.fritz.box"),
+    )
+    found = names_of(replace(made, inventory=replace(made.inventory, hosts=hosts)))
+    assert found["kurts-studio"] == "host1"
+    assert found["kurts-studio.fritz.box"] == "host1.address"
+    assert "server" not in found
+
+
 def test_it_replays_and_what_was_replaced_stays_here(tmp_path: Path) -> None:
     save(recorded("incident"), tmp_path / "recording")
     target = tmp_path / "night.tar.gz"
