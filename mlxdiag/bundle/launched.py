@@ -8,7 +8,7 @@ from typing import Any
 
 from mlxdiag.bundle import listed
 from mlxdiag.bundle.pseudonyms import Pseudonyms
-from mlxdiag.masks import masked_text
+from mlxdiag.keys import masked_text
 from mlxdiag.probe.plan import Plan, RankPlan, Refusal
 from mlxdiag.probe.said import GangRun, RankLog
 

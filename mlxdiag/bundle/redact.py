@@ -18,7 +18,7 @@ from mlxdiag.errors import MlxdiagError, ParseError
 from mlxdiag.facts import hostname, ps
 from mlxdiag.facts.hostname import Hostname
 from mlxdiag.hang.rounds import FIND, FIRST, SECOND, of
-from mlxdiag.masks import masked_log
+from mlxdiag.keys import masked_log
 from mlxdiag.preflight import asked as preflight
 from mlxdiag.preflight.asked import Asked
 from mlxdiag.readings import fact_of

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from mlxdiag.bundle.pseudonyms import Pseudonyms
-from mlxdiag.masks import masked_text
+from mlxdiag.keys import masked_text
 from mlxdiag.server.asked import Asked
 from mlxdiag.server.exchange import Chunk, Exchange
 from mlxdiag.server.record import Examined, Look

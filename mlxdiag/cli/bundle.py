@@ -63,7 +63,7 @@ def bundle(
     from mlxdiag.bundle.archive import composed  # noqa: PLC0415
     from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, table  # noqa: PLC0415
     from mlxdiag.bundle.redact import names_of, redacted  # noqa: PLC0415
-    from mlxdiag.masks import masked_log  # noqa: PLC0415
+    from mlxdiag.keys import masked_log  # noqa: PLC0415
 
     if not output.name.endswith((".tar.gz", ".tgz")):
         raise typer.BadParameter(f"{output}: a bundle is a .tar.gz")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
-from mlxdiag.masks import MASK, SECRET_NAME
+from mlxdiag.keys import MASK, SECRET_NAME
 
 NAMES = ("SHELL", "SYSTEM_VERSION_COMPAT", "XPC_SERVICE_NAME")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 from mlxdiag.jobs import is_job, is_ours
-from mlxdiag.masks import masked
+from mlxdiag.keys import masked
 
 COMMAND = Command("processes", ("ps", "-axww", "-o", "pid,ppid,stat,etime,command"))
 

@@ -1,4 +1,4 @@
-"""Masks: what looks like a key, a token or a password becomes `***`. Pure."""
+"""Keys: what looks like one, a token or a password becomes `***`. Pure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Masks: no key stays in arguments or logs, and what is no key does."""
+"""Keys: no key stays in arguments or logs, and what is no key does."""
 
 from __future__ import annotations
 
 import pytest
 
 from mlxdiag.facts import processes
-from mlxdiag.masks import masked, masked_log
+from mlxdiag.keys import masked, masked_log
 
 HEAD = b"  PID  PPID STAT     ELAPSED COMMAND\n"
 KEYS = [
