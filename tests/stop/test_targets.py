@@ -9,11 +9,9 @@ from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
 from mlxdiag.errors import InventoryError
 from mlxdiag.facts import ps
 from mlxdiag.facts.ps import Process
-from mlxdiag.facts.ss import Socket
 from mlxdiag.inventory import Host, Inventory, Server
 from mlxdiag.readings import Gap
 from mlxdiag.stop.command import pattern_of
-from mlxdiag.stop.remains import State, left, ports_to_watch
 from mlxdiag.stop.targets import population
 
 SERVER = processes.compiled(r"openai_cluster_server")
@@ -133,24 +131,3 @@ def test_a_host_with_the_server_its_launcher_its_worker_and_us() -> None:
 def test_a_host_that_did_not_answer_is_a_gap() -> None:
     lost = {ACCESS: Capture(ACCESS, (), Outcome.NO_ROUTE, detail="no route to host")}
     assert isinstance(population("mac", lost, "before", SERVER), Gap)
-
-
-def test_ports_of_the_inventory_are_looked_at_but_for_those_of_others() -> None:
-    held = (Socket((9,), "LISTEN", "*:32323", ""), Socket((8,), "LISTEN", "*:8080", ""))
-    before = State(held, None, None, None, ())
-    assert ports_to_watch(before, {9}, (32323, 8080, 9000)) == (32323, 32323, 9000)
-
-
-def test_what_is_left() -> None:
-    gib = 1 << 30
-    listens = (Socket((9,), "LISTEN", "*:32323", ""), Socket((8,), "LISTEN", "*:22", ""))
-    before = State(listens, 300 * gib, 1, 3, ())
-    clean = State((listens[1],), 3 * gib, 0, 0, ())
-    assert left(before, clean, [32323]) == ()
-    assert left(before, State((), 100 * gib, None, None, ()), [32323]) == ()
-    assert left(before, State(listens, 290 * gib, 2, 0, ("pid 9 (python3)",)), [32323]) == (
-        "port 32323 is held by pid 9",
-        "311 GB are wired, as much as before (322 GB): a restart gives them back",
-        "2 protection domains and 0 queue pairs are left in the kernel, held by pid 9 (python3);"
-        " without an owner only a restart frees them",
-    )
