@@ -34,6 +34,9 @@ def process(arguments: str, stat: str = "S", pid: int = 812, parent: int = 1) ->
         "python -m openai_cluster_server",
         f"{FRAMEWORK} openai_cluster_server.py",
         "/usr/local/bin/openai_cluster_server --model Kimi",
+        "python3 -Xdev -W ignore -um openai_cluster_server --port 8080",
+        "python3 -mopenai_cluster_server",
+        "python3 -bb --check-hash-based-pycs=never openai_cluster_server.py",
         "/Users/alex/.venv/bin/python /Users/alex/.venv/bin/openai_cluster_server",
     ],
 )
@@ -66,12 +69,35 @@ def test_the_server_is_met(arguments: str) -> None:
         "/opt/openai_cluster_server/bin/uv run another.py",
         "/opt/openai_cluster_server/bin/bash",
         "python3 server.py",
+        "python3 tail_logs.py /var/log/openai_cluster_server.log",
+        "supervisord -c /etc/openai_cluster_server.conf",
+        "/usr/bin/python3 -Es /usr/bin/supervisord -c /etc/openai_cluster_server.conf",
+        "python3 -m pip install openai_cluster_server",
+        "python3 -um pip install openai_cluster_server",
+        "python3 -mpip install openai_cluster_server",
+        "python3 -W ignore tail_logs.py openai_cluster_server",
+        "python3 -c print(9) openai_cluster_server",
+        "python3",
+        "/opt/openai_cluster_server-1.0/bin/rsync -a",
         "/home/openai_cluster_server/bin/python3 another.py",
         "",
     ],
 )
 def test_what_only_speaks_of_it_is_not(arguments: str) -> None:
     assert not processes.met(process(arguments), SERVER)
+
+
+def test_a_program_is_met_by_its_name_or_its_whole_path() -> None:
+    tool = process("/opt/lab/bin/serve --port 8080")
+    assert processes.met(tool, processes.compiled("serve"))
+    assert processes.met(tool, processes.compiled("/opt/.*/serve"))
+    assert not processes.met(tool, processes.compiled("opt/lab"))
+
+
+def test_a_pattern_may_go_on_behind_the_script() -> None:
+    both = processes.compiled("serve[.]py --port 8080")
+    assert processes.met(process("python3 /srv/serve.py --port 8080"), both)
+    assert not processes.met(process("python3 note.py serve.py --port 8080"), both)
 
 
 def test_a_zombie_is_nobody() -> None:
