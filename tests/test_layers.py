@@ -241,7 +241,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "recording",
     },
-    "hang.standing": {"facts.ss", "hang.moved", "hang.place", "hang.seen", "readings"},
+    "hang.standing": {
+        "facts.ss",
+        "hang.find",
+        "hang.moved",
+        "hang.place",
+        "hang.seen",
+        "readings",
+    },
     "hang.stuck": {
         "hang.frames",
         "hang.standing",

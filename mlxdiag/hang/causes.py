@@ -52,7 +52,7 @@ def _rests(each: Standing) -> bool:
 
 
 def _stopped(run: Run) -> Iterator[Verdict]:
-    who = [s for s in run.standings if s.now.kind == "stopped"]
+    who = [s for s in run.standings if s.places[1].kind == "stopped"]
     if who:
         pids = " ".join(str(s.rank.found.pid) for s in who)
         said = f"{placed(who)} {are(who)} stopped (state T)"

@@ -13,7 +13,7 @@ from mlxdiag.facts import ioreg_accelerator
 from mlxdiag.fanout import FANOUT
 from mlxdiag.hang import questions
 from mlxdiag.hang.asked import Asked, Options
-from mlxdiag.hang.find import Found, Ground, ground, ranks
+from mlxdiag.hang.find import Found, Ground, ground, ranks, with_number
 from mlxdiag.hang.keep import kept
 from mlxdiag.hang.rounds import FIRST, SECOND, of
 from mlxdiag.hang.seen import UNENDING
@@ -141,8 +141,11 @@ def _later(captures: Captures, start: float) -> Captures:
 
 
 def _wanted(one: Ground, chosen: tuple[Found, ...]) -> set[int]:
-    """Name the processes to keep: the ranks, whom they come from, whom the kernel holds."""
-    mine = {f.pid for f in chosen if f.host == one.host}
+    """Name the processes to keep: the ranks, whom they come from, whom the kernel holds.
+
+    What has the number of a rank is kept, too: a rank that is not met is not missing.
+    """
+    mine = {f.pid for f in (*chosen, *with_number((one,))) if f.host == one.host}
     if isinstance(one.processes, Gap):
         return mine
     parents = {p.pid: p.parent for p in one.processes}

@@ -21,6 +21,9 @@ Kind = Literal[
 ]
 """What can be wrong, each a check `hang-KIND`."""
 
+FROM_PLACES: frozenset[Kind] = frozenset({"out-of-step", "loading", "control", "behind", "stalled"})
+"""What is read off the places of the ranks, only where none of the others explains them."""
+
 
 @dataclass(frozen=True)
 class Verdict:
