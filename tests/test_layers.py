@@ -125,7 +125,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts.vm_stat": PARSER,
     "hang": set(),
     "hang.asked": {"errors", "inventory"},
-    "hang.causes": {"hang.standing", "hang.verdict", "hang.words", "readings"},
+    "hang.causes": {"hang.frames", "hang.standing", "hang.verdict", "hang.words", "readings"},
     "hang.command": {
         "capture",
         "ending",

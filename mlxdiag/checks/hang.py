@@ -15,7 +15,7 @@ from mlxdiag.finding import (
     Status,
     Subject,
 )
-from mlxdiag.hang.verdict import FROM_PLACES, Hang, HostRow, Kind, Verdict
+from mlxdiag.hang.verdict import FROM_PLACES, LOOK_AGAIN, Hang, HostRow, Kind, Verdict
 
 
 def _why_moving(_cluster: object, _run: object) -> Evidence | None:
@@ -264,7 +264,8 @@ def _met(verdict: Verdict) -> Finding:
     check = PATTERNS[verdict.kind]
     host = verdict.hosts[0] if len(verdict.hosts) == 1 else None
     subject = Subject("host", host) if host else Subject("cluster")
-    fix = Fix(check.fix.kind, verdict.todo, check.fix.command, check.fix.here)
+    kind = FixKind.WAIT if verdict.todo.startswith(LOOK_AGAIN) else check.fix.kind
+    fix = Fix(kind, verdict.todo, check.fix.command, check.fix.here)
     seen = Evidence("two looks", verdict.text, check.title, fix)
     return Finding(check, subject, Status.FAIL, seen)
 

@@ -62,11 +62,11 @@ class _Examination:
         with noted:
             self.say("looking for ranks")
             found = self._round(began, dict.fromkeys(self._names, questions.find()))
+            noted.arm()
             grounds = [ground(h.name, found.hosts[h.name]) for h in self.inventory.hosts]
             chosen, _ = ranks(grounds, self.asked)
             wanted = {one.host: _wanted(one, chosen) for one in grounds}
-            found = self._keep(found, wanted)
-            noted.arm()
+            found = _ended(self._keep(found, wanted), noted)
             if not chosen or found.ended != "complete":
                 return found
             self.say(f"{len(chosen)} ranks; first look")
@@ -90,6 +90,7 @@ class _Examination:
         due = time.monotonic() + self.asked.interval_s
         found = self._more(found, self._keep(self._round(began, asks), wanted))
         noted.arm()
+        found = _ended(found, noted)
         if found.ended == "complete":
             self.say(f"second look in {max(0.0, due - time.monotonic()):.0f} s")
             _pause(due, noted, self._left(began))
@@ -101,7 +102,9 @@ class _Examination:
             n: questions.look(SECOND, of_host[n], macmon_too=_no_gpu(n, found.hosts[n]))
             for n in reached
         }
-        return self._more(found, self._keep(self._round(began, asks), wanted))
+        found = self._more(found, self._keep(self._round(began, asks), wanted))
+        noted.arm()
+        return _ended(found, noted)
 
     def _round(self, began: float, asks: Mapping[str, tuple[Command, ...]]) -> Recording:
         hosts = tuple(h for h in self.inventory.hosts if h.name in asks)
@@ -133,6 +136,11 @@ class _Examination:
         if self.timeout_s is None:
             return None
         return max(0.0, self.timeout_s - (time.monotonic() - began))
+
+
+def _ended(found: Recording, noted: Noted) -> Recording:
+    """Take over what ended the run between two rounds, where the round itself was not ended."""
+    return replace(found, ended=noted.how) if found.ended == "complete" else found
 
 
 def _later(captures: Captures, start: float) -> Captures:

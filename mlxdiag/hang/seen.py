@@ -44,7 +44,10 @@ UNENDING = frozenset("UD")
 
 @dataclass(frozen=True)
 class Look:
-    """One rank at one moment. `process` is None where it has gone."""
+    """One rank at one moment. `process` is None where it has gone.
+
+    `page_ins` counts pages that it waited for since it began; None where that is not counted.
+    """
 
     at_s: float
     process: Process | None
@@ -54,6 +57,7 @@ class Look:
     native: tuple[Thread, ...] | Gap
     waits: Waits | None
     footprint_bytes: int | None
+    page_ins: int | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ def _look(found: Found, captures: Captures, which: str) -> Look | Gap:
         native=_native(sampled, stacks),
         waits=known(fact_of(host, captures, of(which, "proc_waits", pid), proc_waits.parse)),
         footprint_bytes=weight,
+        page_ins=stat.page_ins if stat else None,
     )
 
 

@@ -25,6 +25,10 @@ FROM_PLACES: frozenset[Kind] = frozenset({"out-of-step", "loading", "control", "
 """What is read off the places of the ranks, only where none of the others explains them."""
 
 
+LOOK_AGAIN = "look again with --interval 60s"
+"""How the `todo` begins where what was seen may also end by itself."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One pattern that was recognised. `ranks` are the labels of those to look at.

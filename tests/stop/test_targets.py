@@ -154,6 +154,14 @@ def test_a_host_with_the_server_its_launcher_its_worker_and_us() -> None:
     assert found.targets[0].named.word == "21=Fri Jan 30 20:14:05 2026"
 
 
+def test_a_server_that_runs_mlxdiag_is_to_be_stopped() -> None:
+    watches = (24, 21, "/usr/bin/python3 /opt/homebrew/bin/mlxdiag watch")
+    found = population("mac", said([*LISTING, watches]), "before", SERVER)
+    assert not isinstance(found, Gap)
+    assert [t.pid for t in found.targets] == [21, 20]
+    assert [t.pid for t in found.started] == [22]
+
+
 def test_a_host_that_did_not_answer_is_a_gap() -> None:
     lost = {ACCESS: Capture(ACCESS, (), Outcome.NO_ROUTE, detail="no route to host")}
     assert isinstance(population("mac", lost, "before", SERVER), Gap)
