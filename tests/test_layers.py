@@ -87,6 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.hang": {
         "cli.options",
         "cli.stages",
+        "errors",
         "hang.asked",
         "hang.command",
         "inventory",
@@ -116,7 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts.proc_memory": PARSER,
     "facts.proc_stat": PARSER,
     "facts.proc_waits": PARSER,
-    "facts.ps": PARSER,
+    "facts.ps": PARSER | {"keys"},
     "facts.py_spy": PARSER,
     "facts.rank_file": PARSER,
     "facts.sample": PARSER,
@@ -180,6 +181,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "facts.ps",
         "facts.ss",
         "hang.rounds",
+        "keys",
     },
     "hang.moved": {"facts.ss", "hang.frames", "hang.place", "hang.seen", "readings"},
     "hang.patterns": {
@@ -871,7 +873,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts.plutil_bridges": PARSER,
     "facts.plutil_sharing": PARSER,
     "facts.pmset": PARSER,
-    "facts.processes": PARSER | {"jobs"},
+    "facts.processes": PARSER | {"jobs", "keys"},
     "facts.rdma_ctl": PARSER,
     "facts.socketfilterfw": PARSER,
     "facts.sw_vers": PARSER,
@@ -919,6 +921,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "inventory": {"errors", "hostfile", "hostlist", "quantity", "yamltree"},
     "jobs": set(),
+    "keys": set(),
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
     "live": {
         "capture",

@@ -14,7 +14,7 @@ from mlxdiag.fanout import FANOUT
 from mlxdiag.hang import questions
 from mlxdiag.hang.asked import Asked, Options
 from mlxdiag.hang.find import Found, Ground, ground, ranks, with_number
-from mlxdiag.hang.keep import kept
+from mlxdiag.hang.keep import hidden, kept
 from mlxdiag.hang.rounds import FIRST, SECOND, of
 from mlxdiag.hang.seen import UNENDING
 from mlxdiag.inventory import Inventory
@@ -115,7 +115,7 @@ class _Examination:
             fanout=self.fanout,
             timeout_s=self._left(began),
         )
-        moved = {name: _later(captures, start) for name, captures in said.hosts.items()}
+        moved = {name: _later(hidden(captures), start) for name, captures in said.hosts.items()}
         return replace(
             said,
             inventory=self.inventory,
