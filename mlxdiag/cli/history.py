@@ -82,5 +82,8 @@ def history_import(
     """Take earlier recordings into the history; one that it has is not taken twice."""
     from mlxdiag.watch.command import take_in  # noqa: PLC0415
 
-    new, known = take_in(recordings, store or context.obj, keep)
+    def note(text: str) -> None:
+        sys.stderr.write(f"mlxdiag: {text}\n")
+
+    new, known = take_in(recordings, store or context.obj, keep, note)
     sys.stderr.write(f"mlxdiag: {new} taken in, {known} known already\n")

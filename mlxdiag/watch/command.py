@@ -103,27 +103,34 @@ def watch(
     return ended, loop.report
 
 
-def take_in(paths: Sequence[Path], path: Path | None, keep_days: int) -> tuple[int, int]:
-    """Take recordings into the history; give how many were new, and how many it had already."""
-    found = sorted((_loaded(each) for each in paths), key=lambda one: one[0].started_at)
+def take_in(
+    paths: Sequence[Path], path: Path | None, keep_days: int, note: Callable[[str], None]
+) -> tuple[int, int]:
+    """Take recordings into the history; give how many were new, and how many it had already.
+
+    One that says nothing of any host, port or cable adds nothing, and `note` is told which.
+    """
+    loaded = [(each, recording.load(each)) for each in paths]
     store = Store(path or state_file())
+    new = known = 0
     try:
-        new = sum(_take_in(store, *one) for one in found)
+        for each, found in sorted(loaded, key=lambda one: one[1].started_at):
+            if not found.hosts or not any(found.hosts.values()):
+                note(f"{each}: not taken in: no host said anything in it")
+            elif _take_in(store, found):
+                new += 1
+            else:
+                known += 1
         store.retain(days_ago(keep_days))
     finally:
         store.close()
-    return new, len(found) - new
+    return new, known
 
 
-def _loaded(path: Path) -> tuple[Recording, str]:
-    found = recording.load(path)
-    return found, _digest(found)
-
-
-def _take_in(store: Store, found: Recording, digest: str) -> bool:
+def _take_in(store: Store, found: Recording) -> bool:
     """Take in one moment: the end of the recording, when all that it holds had been said."""
     at = _end_of(found)
-    session = store.begin("recording", found.inventory.cluster, at, None, digest)
+    session = store.begin("recording", found.inventory.cluster, at, None, _digest(found))
     if session is None:
         return False
     hosts = {host.name: found.hosts.get(host.name, {}) for host in found.inventory.hosts}

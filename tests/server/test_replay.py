@@ -29,6 +29,7 @@ from tests.render.awkward import NASTY
 from tests.render.test_formats import FORBIDDEN
 from tests.server.conftest import Endpoint
 from tests.server.looked import MODELS, SEEN, chat, event, recorded, reported, steady, visit
+from tests.test_cli import run
 from tests.test_reports import spoilings, validator
 
 WAS = Before("2026-01-29T20:00:00Z", 20.0, 0.1)
@@ -169,6 +170,30 @@ def test_what_is_silenced_is_said_and_does_not_count() -> None:
 def test_the_command_of_another_recording_is_refused() -> None:
     with pytest.raises(RecordingError, match=r"no server\.json"):
         build(cluster_recorded("clean-pair"), "server", "0")
+
+
+@pytest.mark.parametrize("command", ["ports", "check", "fix", "probe", "recommend", "watch"])
+def test_a_recording_of_no_host_is_judged_by_no_other_command(command: str) -> None:
+    with pytest.raises(RecordingError, match="names no host"):
+        build(MADE["well"], command, "0")
+
+
+@pytest.mark.parametrize("command", ["preflight", "diagnose", "hang"])
+def test_nor_by_those_that_read_it_another_way(command: str) -> None:
+    with pytest.raises(RecordingError, match="names no host"):
+        build(MADE["well"], command, "0")
+
+
+def test_a_look_at_ranks_needs_its_own_recording() -> None:
+    with pytest.raises(RecordingError, match=r"no hang\.json"):
+        build(cluster_recorded("clean-pair"), "hang", "0")
+
+
+def test_the_command_line_refuses_it_and_names_the_command(tmp_path: Path) -> None:
+    recording.save(MADE["well"], tmp_path / "s.tar.gz")
+    ran = run("ports", "--replay", "s.tar.gz", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "mlxdiag server --replay" in ran.stderr
 
 
 @pytest.mark.parametrize(
