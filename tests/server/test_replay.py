@@ -13,6 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlxdiag import recording
+from mlxdiag.bundle.archive import composed
+from mlxdiag.bundle.pseudonyms import Pseudonyms
+from mlxdiag.bundle.redact import names_of, redacted
 from mlxdiag.errors import RecordingError
 from mlxdiag.finding import Status
 from mlxdiag.inventory import Silence
@@ -182,6 +185,15 @@ def test_a_recording_of_no_host_is_judged_by_no_other_command(command: str) -> N
 def test_nor_by_those_that_read_it_another_way(command: str) -> None:
     with pytest.raises(RecordingError, match="names no host"):
         build(MADE["well"], command, "0")
+
+
+def test_its_bundle_has_the_report_of_the_server() -> None:
+    made = MADE["well"]
+    clean = redacted(made, Pseudonyms(b"k" * 32, names_of(made)))
+    whole = composed(clean, {}, "0", redacted=True)
+    assert b"2 of 2 requests answered" in whole["reports/server.txt"]
+    assert b"`reports/server.json`" in whole["SUMMARY.md"]
+    assert "reports/ports.txt" not in whole
 
 
 def test_a_look_at_ranks_needs_its_own_recording() -> None:
