@@ -910,7 +910,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.spelt",
         "report",
     },
-    "inventory": {"errors", "hostfile", "hostlist", "quantity", "yamltree"},
+    "inventory": {"errors", "hostfile", "hostlist", "patterns", "quantity", "yamltree"},
     "jobs": set(),
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
     "live": {
@@ -923,6 +923,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recording",
     },
     "measured": {"errors"},
+    "patterns": set(),
     "ports": {
         "facts.ibv_devinfo",
         "facts.ifconfig",
@@ -1103,7 +1104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.thresholds": {"quantity"},
     "probe.watch": {"probe.plan", "probe.said", "render.sizes"},
     "probe.untangle": set(),
-    "processes": {"errors", "facts.ps"},
+    "processes": {"errors", "facts.ps", "patterns"},
     "progress": {"fanout", "live"},
     "quantity": set(),
     "readings": {"capture", "errors", "inventory"} | FACTS,
@@ -1706,8 +1707,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watch.vitals": {
         "capture",
         "errors",
+        "facts.ps",
         "facts.vm_stat",
-        "jobs",
         "probe.neighbours",
         "processes",
     },
