@@ -1459,6 +1459,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server.body": {"server.exchange", "server.sse"},
     "server.client": {"server.exchange", "server.secret"},
     "server.command": {
+        "capture",
         "ending",
         "inventory",
         "mlxdiag",
