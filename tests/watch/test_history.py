@@ -18,7 +18,7 @@ from mlxdiag.render.style import Style
 from mlxdiag.watch import chronicle
 from mlxdiag.watch.changes import Event
 from mlxdiag.watch.chronicle import Chronicle, Story
-from mlxdiag.watch.command import moment, take_in
+from mlxdiag.watch.command import days_ago, moment, take_in
 from mlxdiag.watch.moment import Moments
 from mlxdiag.watch.state import State, Timeline
 from mlxdiag.watch.store import Keeper, Store
@@ -212,6 +212,19 @@ def test_times_of_the_command_line() -> None:
         moment("yesterday")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["999999d", "999999h9", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0999999d"],
+)
+def test_times_that_no_calendar_has_are_refused(text: str) -> None:
+    with pytest.raises(MlxdiagError, match="--since"):
+        moment(text)
+
+
+def test_days_beyond_the_calendar_keep_everything() -> None:
+    assert days_ago(10**9) == "0001-01-01T00:00:00Z"
+
+
 def test_the_command_line(tmp_path: Path) -> None:
     write_recording(CASES["incident"](), tmp_path / "night")
     env = environment(XDG_STATE_HOME=str(tmp_path / "state"))
@@ -260,7 +273,11 @@ def test_a_recording_without_a_time_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "night"
     write_recording(CASES["clean-pair"](), folder)
     found = recording.load(folder)
-    for text, why in (("yesterday", "is no time"), ("2026-01-28T21:14:05", "no time zone")):
+    for text, why in (
+        ("yesterday", "is no time"),
+        ("2026-01-28T21:14:05", "no time zone"),
+        ("9999-12-31T23:59:59.9Z", "no calendar"),
+    ):
         odd: Recording = replace(found, started_at=text)
         recording.save(odd, tmp_path / f"odd{len(text)}")
         with pytest.raises(MlxdiagError, match=why):
