@@ -103,6 +103,14 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no inventory": ((), "inventory.yaml: cannot be read"),
     "no address": (("--url", "macstudio1"), "not an address like"),
     "a replay with an address": (("--replay", ".", "--url", "http://a"), "leave out --url"),
+    "a replay with what was asked": (
+        ("--replay", ".", "--requests", "3", "--parallel", "0", "--timeout", "9"),
+        "leave out --requests, --parallel, --timeout",
+    ),
+    "a replay with more of it": (
+        ("--replay", ".", "--deadline", "60", "--max-tokens", "64", "--key-env", "K"),
+        "leave out --key-env, --max-tokens, --deadline",
+    ),
     "words that are none": (("--url", "http://a", "--prompt", "\udcff"), "in UTF-8"),
     "no such check": (("--url", "http://a", "--only", "rdma"), "no check and no area"),
     "no baseline": (("--url", "http://a", "--baseline", "x.json"), "x.json"),

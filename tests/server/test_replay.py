@@ -209,11 +209,43 @@ def test_the_command_line_refuses_it_and_names_the_command(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"[]", b"{}", b'{"asked": {"url": 1, "who": 2}, "exchanges": [], "hang": null}']
+    "text", [b"", b"[]", b"{}", b'{"asked": {"url": "x", "who": 2}, "exchanges": [], "hang": null}']
 )
 def test_a_file_that_is_none_is_refused(text: bytes) -> None:
     with pytest.raises(RecordingError, match="not what a server was asked"):
         record.load(text, "x/server.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("asked", "requests"), "3"),
+        (("asked", "requests"), True),
+        (("asked", "url"), None),
+        (("asked", "deadline_s"), math.inf),
+        (("asked", "tokens_per_s"), "9"),
+        (("asked", "before", "first_token_s"), []),
+        (("exchanges", 1, "seconds"), "5"),
+        (("exchanges", 1, "status"), 200.5),
+        (("exchanges", 1, "headers"), {"retry-after": 3}),
+        (("exchanges", 1, "headers"), None),
+        (("exchanges", 1, "chunks"), [[math.nan, "x"]]),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_file_and_key(
+    path: tuple[str | int, ...], value: object
+) -> None:
+    look = MADE["hostile"].server
+    assert look is not None
+    text = json.loads(record.dump(look))
+    inner = text
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    where = "x/server.json: " + ".".join(map(str, path))
+    with pytest.raises(RecordingError) as raised:
+        record.load(json.dumps(text).encode(), "x/server.json")
+    assert str(raised.value).startswith(f"{where}: ")
 
 
 def test_an_exchange_that_ended_in_no_way_we_know_is_refused() -> None:
