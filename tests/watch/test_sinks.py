@@ -19,11 +19,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 
 from mlxdiag import recording
+from mlxdiag.bundle.pseudonyms import Pseudonyms
+from mlxdiag.bundle.redact import names_of, redacted
 from mlxdiag.capture import Captures
 from mlxdiag.errors import MlxdiagError
-from mlxdiag.recording import Ended
+from mlxdiag.recording import Ended, Recording
 from mlxdiag.render.style import Style
-from mlxdiag.watch import command, hook, tell
+from mlxdiag.watch import command, hook, tell, vitals
 from mlxdiag.watch.command import Asked, argv
 from mlxdiag.watch.hook import Hook
 from mlxdiag.watch.loop import LineState, Loop, Now
@@ -304,6 +306,25 @@ def test_the_latest_state_is_a_recording_that_replays(film: Film, tmp_path: Path
     assert b"launchd" not in saved.hosts[HOST]["neighbours"].stdout
     assert "macstudio1 en4" in mlxdiag("ports", "--replay", str(path), "-f", "short").stdout
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("started_s", "seconds"),
+    [(3661.1234567890123456, 0.1234567890123456), (12.345678901234567, 3.0000000000000004e-05)],
+)
+def test_the_latest_state_can_be_bundled(film: Film, started_s: float, seconds: float) -> None:
+    hosts = {
+        host: {
+            name: replace(one, started_s=started_s, seconds=seconds)
+            for name, one in vitals.kept(told).items()
+        }
+        for host, told in film.now().captures.items()
+    }
+    made = Recording(film.scene.inventory(), hosts, "2026-01-30T10:00:00Z", seconds, "0.1.0")
+    again = recording.loads(redacted(made, Pseudonyms(b"k" * 32, names_of(made))), "bundle")
+    times = {(c.started_s, c.seconds) for told in again.hosts.values() for c in told.values()}
+    assert times == {(started_s, seconds)}
+    assert again.duration_s == seconds
 
 
 def test_a_place_for_the_latest_state_is_refused_at_once(tmp_path: Path) -> None:
