@@ -14,7 +14,7 @@ from mlxdiag.cli.stages import terminal_style
 from mlxdiag.cli.streams import write
 
 app = typer.Typer(
-    help="What watches and recordings saw: of every link, since when it is as it is.",
+    help="What watches and imported recordings saw: of every link, since when it is as it is.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )

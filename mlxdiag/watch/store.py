@@ -80,7 +80,10 @@ class Store:
 
     def __init__(self, path: Path, *, create: bool = True, busy_s: float = BUSY_S) -> None:
         if not create and not path.exists():
-            raise MlxdiagError(f"{path}: there is no history yet: `mlxdiag watch` writes it")
+            raise MlxdiagError(
+                f"{path}: there is no history yet: `mlxdiag watch` writes it,"
+                " and `mlxdiag history import` takes in recordings of --save"
+            )
         self.path = path
         with self._named():
             path.parent.mkdir(parents=True, exist_ok=True)
