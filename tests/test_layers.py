@@ -919,7 +919,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.spelt",
         "report",
     },
-    "inventory": {"errors", "hostfile", "hostlist", "quantity", "yamltree"},
+    "inventory": {"errors", "hostfile", "hostlist", "patterns", "quantity", "yamltree"},
     "jobs": set(),
     "keys": set(),
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
@@ -933,6 +933,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recording",
     },
     "measured": {"errors"},
+    "patterns": set(),
     "ports": {
         "facts.ibv_devinfo",
         "facts.ifconfig",
@@ -1113,7 +1114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.thresholds": {"quantity"},
     "probe.watch": {"probe.plan", "probe.said", "render.sizes"},
     "probe.untangle": set(),
-    "processes": {"errors", "facts.ps"},
+    "processes": {"errors", "facts.ps", "patterns"},
     "progress": {"fanout", "live"},
     "quantity": set(),
     "readings": {"capture", "errors", "inventory"} | FACTS,
@@ -1468,6 +1469,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server.body": {"server.exchange", "server.sse"},
     "server.client": {"server.exchange", "server.secret"},
     "server.command": {
+        "capture",
         "ending",
         "inventory",
         "mlxdiag",
@@ -1718,8 +1720,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watch.vitals": {
         "capture",
         "errors",
+        "facts.ps",
         "facts.vm_stat",
-        "jobs",
         "probe.neighbours",
         "processes",
     },
