@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import yaml
 
-from mlxdiag import hostfile, hostlist
+from mlxdiag import hostfile, hostlist, patterns
 from mlxdiag.hostfile import Backend, Place, quoted, suggestion
 from mlxdiag.yamltree import Said, Tree, compose
 
@@ -505,14 +505,8 @@ def _report(said: Said) -> str:
 
 def _pattern(said: Said) -> str:
     """Hold a pattern to a regular expression that is not met by every process."""
-    try:
-        compiled = re.compile(said.text)
-    except re.error as error:
-        raise said.place.refuse(
-            f"{quoted(said.text)} is not a regular expression: {error}"
-        ) from error
-    if compiled.search("") or compiled.fullmatch("python") or compiled.fullmatch("python3"):
-        raise said.place.refuse(f"{quoted(said.text)} is met by any process, or by any python")
+    if wrong := patterns.fault(said.text):
+        raise said.place.refuse(f"{quoted(said.text)} {wrong}")
     return said.text
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from mlxdiag import patterns
 from mlxdiag.errors import InventoryError
 from mlxdiag.facts.ps import Process
 
@@ -31,25 +32,12 @@ AROUND = frozenset(
 )  # fmt: skip
 """Programs that only start others, or carry them: they may have a rank's environment."""
 
-BARE = (
-    "python", "python3", "Python", "python3.12", "/usr/bin/python3", "/opt/homebrew/bin/python3.13",
-    "python3 -m", "python -c", "/usr/bin/python3 a-script-of-nobody.py",
-    "/Library/Frameworks/Python.framework/Versions/3.13/Resources/Python.app/Contents/MacOS/Python",
-)  # fmt: skip
-"""What no pattern may be met by: it would name every Python of the host."""
-
 
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a pattern, or raise InventoryError for one that is none or meets any Python."""
-    try:
-        found = re.compile(pattern)
-    except re.error as error:
-        raise InventoryError(f"pattern {pattern!r}: not a regular expression: {error}") from error
-    if found.search("") or any(map(found.search, BARE)):
-        raise InventoryError(
-            f"pattern {pattern!r}: met by any process, or by any python; name the script or module"
-        )
-    return found
+    if wrong := patterns.fault(pattern):
+        raise InventoryError(f"pattern {pattern!r} {wrong}")
+    return re.compile(pattern)
 
 
 def program(process: Process) -> str:

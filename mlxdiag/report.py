@@ -187,8 +187,10 @@ def build(
 ) -> Report:
     """Take a recording all the way: facts, topology, checks, ladder, recommendation.
 
-    `launches` are measurements of other runs, for the recommendation alone.
+    `launches` are measurements of other runs, for the recommendation alone. Raises RecordingError
+    for a recording that says nothing about what the command judges.
     """
+    _check_hosts(recording, command)
     if command == "server":
         return _server(recording, tool_version, wanted, fail_on)
     if command == "preflight":
@@ -225,6 +227,17 @@ def build(
         facts=facts,
         pairs=pairs,
     )
+
+
+def _check_hosts(recording: Recording, command: str) -> None:
+    """Refuse a recording without hosts; logs alone are diagnosed without any."""
+    if recording.inventory.hosts or command == "server":
+        return
+    if command != "diagnose" or recording.server is not None:
+        raise RecordingError(
+            "this recording names no host: it is one of `mlxdiag server`, and read again by"
+            " `mlxdiag server --replay`"
+        )
 
 
 def _preflight(
@@ -301,6 +314,8 @@ def _hang(recording: Recording, tool_version: str) -> Report:
     from mlxdiag.checks.hang import findings  # noqa: PLC0415
     from mlxdiag.hang.judge import judge  # noqa: PLC0415
 
+    if recording.hang is None:
+        raise RecordingError("this recording has no hang.json: it is not one of `mlxdiag hang`")
     seen = cluster.build(recording.inventory, recording.hosts)
     facts = checks.run(seen)
     links = climb(seen.topology, facts)

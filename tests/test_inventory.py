@@ -666,6 +666,7 @@ def test_server_and_silence_are_read_and_written_back() -> None:
     [
         ("server: {pattern: '('}", "is not a regular expression: missing )"),
         ("server: {pattern: python3?}", "is met by any process, or by any python"),
+        ("server: {pattern: bin/python}", "is met by any process, or by any python"),
         ("server: {pattern: .*}", "is met by any process, or by any python"),
         ("server: {patern: x}", 'unknown key; did you mean "pattern"?'),
         ("server: {url: 'http://me:secret@a'}", "without a user and without a key"),

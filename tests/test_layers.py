@@ -944,7 +944,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.spelt",
         "report",
     },
-    "inventory": {"errors", "hostfile", "hostlist", "quantity", "yamltree"},
+    "inventory": {"errors", "hostfile", "hostlist", "patterns", "quantity", "yamltree"},
     "jobs": set(),
     "keys": set(),
     "ladder": {"checks.network", "finding", "ports", "readings", "topology"},
@@ -958,6 +958,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recording",
     },
     "measured": {"errors"},
+    "patterns": set(),
     "ports": {
         "facts.ibv_devinfo",
         "facts.ifconfig",
@@ -1138,7 +1139,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe.thresholds": {"quantity"},
     "probe.watch": {"probe.plan", "probe.said", "render.sizes"},
     "probe.untangle": set(),
-    "processes": {"errors", "facts.ps"},
+    "processes": {"errors", "facts.ps", "patterns"},
     "progress": {"fanout", "live"},
     "quantity": set(),
     "readings": {"capture", "errors", "inventory"} | FACTS,
@@ -1493,6 +1494,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server.body": {"server.exchange", "server.sse"},
     "server.client": {"server.exchange", "server.secret"},
     "server.command": {
+        "capture",
         "ending",
         "inventory",
         "mlxdiag",
@@ -1743,8 +1745,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watch.vitals": {
         "capture",
         "errors",
+        "facts.ps",
         "facts.vm_stat",
-        "jobs",
         "probe.neighbours",
         "processes",
     },

@@ -12,14 +12,14 @@ from mlxdiag.render.style import Style
 HEAD = """# What this is
 
 A bundle of mlxdiag {version}, from what the hosts of a cluster said at {when}. It is a recording:
-`mlxdiag ports --replay FILE` gives the report again, and so does every command with `--replay`.
+`mlxdiag {people} --replay FILE` gives the report again, as every command that judges such a one.
 {redacted}
 
 | | |
 | --- | --- |
 | `recording.json`, `host*/` | what each command of each host printed, byte by byte |
-| `reports/check.json` | every check, by machine |
-| `reports/ports.txt` | hosts, cables and causes, for people |
+| `reports/{machine}.json` | every check, by machine |
+| `reports/{people}.txt` | the same for people, with hosts and cables where there are any |
 | `host*/crash_reports.out`, `host*/rdma_log.out` | crashes of a week, the kernel on RDMA |
 | `logs/` | what was added: logs and crash reports |
 
@@ -35,15 +35,20 @@ OPEN = "Nothing in it was replaced: it has names, serial numbers and addresses a
 def composed(files: Files, logs: Mapping[str, bytes], version: str, *, redacted: bool) -> Files:
     """Put summary, reports and logs beside the files of a recording."""
     made = loads(files, "bundle")
-    checked = report.build(made, "check", version)
-    seen = report.build(made, "ports", version)
+    machine, people = ("check", "ports") if made.inventory.hosts else ("server", "server")
+    checked = report.build(made, machine, version)
+    seen = report.build(made, people, version)
     head = HEAD.format(
-        version=version, when=made.started_at, redacted=REDACTED if redacted else OPEN
+        version=version,
+        when=made.started_at,
+        redacted=REDACTED if redacted else OPEN,
+        machine=machine,
+        people=people,
     )
     return {
         **files,
         "SUMMARY.md": (head + FORMATS["markdown"](checked, Style())).encode(),
-        "reports/check.json": FORMATS["json"](checked, Style()).encode(),
-        "reports/ports.txt": FORMATS["table"](seen, Style(width=110)).encode(),
+        f"reports/{machine}.json": FORMATS["json"](checked, Style()).encode(),
+        f"reports/{people}.txt": FORMATS["table"](seen, Style(width=110)).encode(),
         **{f"logs/{name}": raw for name, raw in logs.items()},
     }

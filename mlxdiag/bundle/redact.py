@@ -180,7 +180,8 @@ def _hold(recording: Recording, files: Files) -> None:
         again = loads(files, "bundle")
     except MlxdiagError as error:
         raise MlxdiagError(f"{_WORD}: {error}") from error
-    before, after = (told(report.build(made, "check", "")) for made in (recording, again))
+    command = "check" if recording.inventory.hosts else "server"
+    before, after = (told(report.build(made, command, "")) for made in (recording, again))
     if before != after:
         id_, status = next(iter((before - after) + (after - before)))
         raise MlxdiagError(f"{_WORD}: {id_} is no longer {status}")

@@ -50,6 +50,13 @@ FIXES: Mapping[Fault, Fix] = {
 }
 """What to do about each fault but a hang, which has the check's own fix."""
 
+UNNAMED = Fix(
+    FixKind.SETTINGS,
+    "the server wants the name of the model that it runs; name it: server.model, or --model",
+)
+WANTS_NAME = frozenset({400, 404, 422})
+"""Statuses with which a request without a model is refused."""
+
 UNKNOWN_FAULTS = frozenset({"busy", "interrupted"})
 """These say nothing about the health of the server."""
 
@@ -217,9 +224,16 @@ def _ended(
     status = Status.UNKNOWN if found.fault in UNKNOWN_FAULTS else Status.FAIL
     expected = IN_TIME.format(served.asked.deadline_s)
     said = f"{found.said}{_beside(found, served)}"
-    fix = FIXES.get(found.fault) or _of_ranks(served)
-    evidence = Evidence(SOURCE, said, expected, fix)
+    evidence = Evidence(SOURCE, said, expected, _remedy(found, served))
     return _fail(check, subject, evidence, _follows(found, cause), status)
+
+
+def _remedy(found: Answer, served: Served) -> Fix | None:
+    """Give what is to be done about a fault; None: the check's own."""
+    status = found.exchange.status
+    if served.model is None and status in WANTS_NAME and "model" in found.said.lower():
+        return UNNAMED
+    return FIXES.get(found.fault) or _of_ranks(served)
 
 
 def _of_ranks(served: Served) -> Fix | None:

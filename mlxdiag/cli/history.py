@@ -14,7 +14,7 @@ from mlxdiag.cli.stages import terminal_style
 from mlxdiag.cli.streams import write
 
 app = typer.Typer(
-    help="What watches and recordings saw: of every link, since when it is as it is.",
+    help="What watches and imported recordings saw: of every link, since when it is as it is.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -82,5 +82,8 @@ def history_import(
     """Take earlier recordings into the history; one that it has is not taken twice."""
     from mlxdiag.watch.command import take_in  # noqa: PLC0415
 
-    new, known = take_in(recordings, store or context.obj, keep)
+    def note(text: str) -> None:
+        sys.stderr.write(f"mlxdiag: {text}\n")
+
+    new, known = take_in(recordings, store or context.obj, keep, note)
     sys.stderr.write(f"mlxdiag: {new} taken in, {known} known already\n")

@@ -48,7 +48,14 @@ AT_ONCE = (
 )
 
 
+RECORDED = (
+    "url", "model", "key_env", "prompt", "max_tokens", "requests", "parallel", "deadline", "timeout"
+)  # fmt: skip
+"""Options that say what is asked, which a recording brings."""
+
+
 def server(
+    context: typer.Context,
     inventory: InventoryOption = None,
     hosts: HostsOption = None,
     url: Annotated[
@@ -103,8 +110,7 @@ def server(
         check_output(place)
     before = _before(baseline)
     if replay is not None:
-        if url or model or prompt:
-            raise typer.BadParameter("a recording brings what was asked: leave out --url, --model")
+        _refuse_asking(context)
         found = _again(replayed(replay, inventory, hosts, save), before)
     else:
         words = prompt or PROMPT
@@ -115,6 +121,15 @@ def server(
     if save_baseline is not None and report.exit_code == 0:
         files.put(save_baseline, as_json(report))
     finish(report, format, output, verbose=False, no_color=no_color)
+
+
+def _refuse_asking(context: typer.Context) -> None:
+    """Refuse options beside a recording that it would make meaningless, also at their defaults."""
+    sources = ((name, context.get_parameter_source(name)) for name in RECORDED)
+    said = [name for name, source in sources if source and source.name == "COMMANDLINE"]
+    if said:
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        raise typer.BadParameter(f"a recording brings what was asked: leave out {words}")
 
 
 def _names() -> set[str]:

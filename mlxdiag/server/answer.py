@@ -34,6 +34,10 @@ SILENCE_S, SILENCE_GAPS = 2.0, 10.0
 """At the deadline a stream hangs when it was silent for so long, and for so many of its longest
 gaps; until then it is slow."""
 
+FIRST_GAPS = 3.0
+"""Of a stream with fewer than two gaps the first token tells how slow a step is: silent for so many
+times its time. Where weights are read from disk, a step takes as long as a short prompt."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -167,8 +171,14 @@ def _overdue(found: Exchange, read: Body) -> tuple[Fault, str]:
     if not times:
         return "hang", f"the answer began, and not a token in {limit}{still}"
     silent = found.seconds - times[-1]
-    longest = max((b - a for a, b in pairwise(times)), default=0.0)
     count = f"{len(times)} piece{'' if len(times) == 1 else 's'}"
-    if silent >= max(min(SILENCE_S, found.seconds / 2), SILENCE_GAPS * longest):
+    if silent >= max(min(SILENCE_S, found.seconds / 2), _patience(times)):
         return "hang", f"{count} of text, then nothing for {silent:.1f} s{still}"
     return "slow", f"{count} of text in {limit}, and more to come"
+
+
+def _patience(times: Sequence[float]) -> float:
+    """Give the seconds of silence that a stream with pieces at these times may still be slow in."""
+    longest = max((b - a for a, b in pairwise(times)), default=0.0)
+    first = FIRST_GAPS * times[0] if len(times) < 3 else 0.0
+    return max(SILENCE_GAPS * longest, first)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mlxdiag import __version__
+from mlxdiag.capture import Captures
 from mlxdiag.ending import Noted, listening
 from mlxdiag.inventory import Inventory
 from mlxdiag.recording import Ended, Recording
@@ -67,7 +68,10 @@ class Visit:
         look = replace(self.look, exchanges=tuple(self._heard))
         if isinstance(found, Recording):
             ended = found.ended if self.ended == "complete" else self.ended
-            return replace(found, started_at=at, duration_s=seconds, ended=ended, server=look)
+            hosts = {name: self._without_key(said) for name, said in found.hosts.items()}
+            return replace(
+                found, hosts=hosts, started_at=at, duration_s=seconds, ended=ended, server=look
+            )
         return Recording(
             inventory=self.inventory,
             hosts={},
@@ -77,6 +81,19 @@ class Visit:
             ended=self.ended,
             server=replace(look, hang=found),
         )
+
+    def _without_key(self, said: Captures) -> Captures:
+        """Mask the key in what a host said: the server may have been started with it."""
+        secret = self.secret
+        return {
+            name: replace(
+                one,
+                stdout=secret.out_of_raw(one.stdout),
+                stderr=secret.out_of_raw(one.stderr),
+                detail=secret.out_of(one.detail),
+            )
+            for name, one in said.items()
+        }
 
     def _left(self, spent_s: float) -> float | None:
         return None if self.timeout_s is None else max(0.1, self.timeout_s - spent_s)

@@ -41,13 +41,15 @@ def listed(exchanges: Sequence[Exchange]) -> tuple[str, ...] | None:
 
 
 def model(asked: Asked, exchanges: Sequence[Exchange]) -> str | None:
-    """Choose the model to ask for: the one that was named, else the first that is listed.
+    """Choose the model to ask for: the one that was named, else the only one that is listed.
 
-    Of names that differ in their folder alone the listed one is taken. None: the server chooses.
+    mlx_lm.server lists all models on its disk, and loads the one that it is asked for in place of
+    the one that it runs. Of names that differ in their folder alone the listed one is taken. None:
+    the server chooses.
     """
     names = listed(exchanges) or ()
     if asked.model is None:
-        return names[0] if names else None
+        return names[0] if len(names) == 1 else None
     alike = [name for name in names if _last(name) == _last(asked.model)]
     return alike[0] if alike and asked.model not in names else asked.model
 

@@ -7,8 +7,11 @@ it comes back as it was.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mlxdiag.errors import RecordingError
 from mlxdiag.server.asked import Asked, Before
@@ -56,12 +59,17 @@ def load(text: bytes, source: str) -> Look:
         asked = dict(document["asked"])
         before = asked.pop("before", None)
         hang = document["hang"]
+        _hold(Asked, asked, f"{source}: asked")
+        _hold(Before, before or {}, f"{source}: asked.before")
+        exchanges = document["exchanges"]
         return Look(
             Asked(**asked, before=Before(**before) if before else None),
-            tuple(map(_read, document["exchanges"])),
+            tuple(_read(e, f"{source}: exchanges.{n}") for n, e in enumerate(exchanges)),
             _examined(hang) if hang else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
+    ) as error:  # fmt: skip
         raise RecordingError(f"{source}: not what a server was asked: {error!r}"[:300]) from error
 
 
@@ -76,10 +84,36 @@ def _exchange(found: Exchange) -> dict[str, Any]:
     return fields
 
 
-def _read(fields: dict[str, Any]) -> Exchange:
+def _hold(kind: type, said: Mapping[str, Any], where: str) -> None:
+    """Hold the values of a class to the kinds that its fields have, as far as these are simple."""
+    for name, hint in get_type_hints(kind).items():
+        kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+        if name in said and set(kinds) <= set(_KINDS) and not _is_one(said[name], kinds):
+            wanted = " or ".join(_KINDS[one] for one in kinds)
+            raise RecordingError(f"{where}.{name}: {said[name]!r} is not {wanted}"[:300])
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", NoneType: "nothing"}
+
+
+def _is_one(value: object, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):
+        return False
+    if float in kinds and isinstance(value, int | float):
+        return isfinite(value)
+    return isinstance(value, kinds)
+
+
+def _read(fields: dict[str, Any], where: str) -> Exchange:
+    _hold(Exchange, fields, where)
+    headers = fields["headers"]
+    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
+        raise RecordingError(f"{where}.headers: not names with a text each")
     if fields["end"] not in ENDS or fields["what"] not in WHATS:
         raise ValueError(f"{fields['what']!r} that ended in {fields['end']!r}")
     chunks = tuple(
         Chunk(float(at), text.encode("utf-8", "surrogateescape")) for at, text in fields["chunks"]
     )
+    if not all(isfinite(chunk.at) for chunk in chunks):
+        raise RecordingError(f"{where}.chunks: not times with a text each")
     return Exchange(**{**fields, "chunks": chunks})

@@ -41,6 +41,10 @@ class Secret:
             "utf-8", "surrogateescape"
         )
 
+    def out_of_raw(self, said: bytes) -> bytes:
+        """Mask the key in bytes; the length stays."""
+        return self._masked(said)
+
     def out_of_all(self, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
         """Mask the key in chunks, also across them; lengths and times stay.
 

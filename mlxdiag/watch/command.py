@@ -24,11 +24,12 @@ from mlxdiag.watch.moment import Moments
 from mlxdiag.watch.scrape import Scrape
 from mlxdiag.watch.sinks import History, Latest, Lines, Write
 from mlxdiag.watch.state import Timeline
-from mlxdiag.watch.store import KEEP_DAYS, Keeper, Store, state_file
+from mlxdiag.watch.store import BUSY_WATCH_S, KEEP_DAYS, Keeper, Store, state_file
 
 if TYPE_CHECKING:
     from mlxdiag.report import Report
 
+EARLIEST = "0001-01-01T00:00:00Z"
 LEAST_S = 0.5
 """No host is asked more often."""
 
@@ -63,6 +64,10 @@ class Asked:
             raise RecordingError(f"{self.save}: --save of a watch wants a .tar.gz: it is replaced")
         recording.check_target(self.save)
 
+    def opened(self) -> Store:
+        """Open the history for a watch, which waits for no other writer."""
+        return Store(self.store or state_file(), busy_s=BUSY_WATCH_S)
+
 
 def argv(command: str) -> list[str]:
     """Cut a command into words as a shell does; what a host said never becomes one of them."""
@@ -88,8 +93,7 @@ def watch(
         shown, note = view, view.take_note
     else:
         shown = Lines(write, asked.json, style)
-    store = Store(asked.store or state_file())
-    sinks: list[Sink] = [History(store, lambda: days_ago(asked.keep_days), note)]
+    sinks: list[Sink] = [History(asked.opened, lambda: days_ago(asked.keep_days), note)]
     if asked.port is not None:
         sinks.append(Scrape(asked.bind, asked.port, note))
     if asked.command is not None:
@@ -103,27 +107,34 @@ def watch(
     return ended, loop.report
 
 
-def take_in(paths: Sequence[Path], path: Path | None, keep_days: int) -> tuple[int, int]:
-    """Take recordings into the history; give how many were new, and how many it had already."""
-    found = sorted((_loaded(each) for each in paths), key=lambda one: one[0].started_at)
+def take_in(
+    paths: Sequence[Path], path: Path | None, keep_days: int, note: Callable[[str], None]
+) -> tuple[int, int]:
+    """Take recordings into the history; give how many were new, and how many it had already.
+
+    One that says nothing of any host, port or cable adds nothing, and `note` is told which.
+    """
+    loaded = [(each, recording.load(each)) for each in paths]
     store = Store(path or state_file())
+    new = known = 0
     try:
-        new = sum(_take_in(store, *one) for one in found)
+        for each, found in sorted(loaded, key=lambda one: one[1].started_at):
+            if not found.hosts or not any(found.hosts.values()):
+                note(f"{each}: not taken in: no host said anything in it")
+            elif _take_in(store, found):
+                new += 1
+            else:
+                known += 1
         store.retain(days_ago(keep_days))
     finally:
         store.close()
-    return new, len(found) - new
+    return new, known
 
 
-def _loaded(path: Path) -> tuple[Recording, str]:
-    found = recording.load(path)
-    return found, _digest(found)
-
-
-def _take_in(store: Store, found: Recording, digest: str) -> bool:
+def _take_in(store: Store, found: Recording) -> bool:
     """Take in one moment: the end of the recording, when all that it holds had been said."""
     at = _end_of(found)
-    session = store.begin("recording", found.inventory.cluster, at, None, digest)
+    session = store.begin("recording", found.inventory.cluster, at, None, _digest(found))
     if session is None:
         return False
     hosts = {host.name: found.hosts.get(host.name, {}) for host in found.inventory.hosts}
@@ -141,7 +152,12 @@ def _end_of(found: Recording) -> str:
         raise RecordingError(f"started_at is no time: {found.started_at!r}") from error
     if began.tzinfo is None:
         raise RecordingError(f"started_at has no time zone: {found.started_at!r}")
-    return _spelt(began + timedelta(seconds=found.duration_s))
+    try:
+        return _spelt(began + timedelta(seconds=found.duration_s))
+    except (OverflowError, ValueError) as error:
+        raise RecordingError(
+            f"no calendar has the time {found.duration_s} s after {found.started_at}"
+        ) from error
 
 
 def _digest(found: Recording) -> str:
@@ -160,21 +176,26 @@ def utc() -> str:
 
 
 def days_ago(days: float) -> str:
-    """Say what time it was."""
-    return _spelt(datetime.now(UTC) - timedelta(days=days))
+    """Say what time it was; before all of them where no calendar has it."""
+    try:
+        return _spelt(datetime.now(UTC) - timedelta(days=days))
+    except OverflowError:
+        return EARLIEST
 
 
 def _spelt(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write a time in UTC; strftime pads no year on Linux."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def moment(text: str) -> str:
     """Read `12h`, `7d`, or a date or time (UTC where no zone is said), as a time of the past."""
     ago = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if ago:
-        return days_ago(int(ago[1]) / {"m": 1440, "h": 24, "d": 1}[ago[2]])
     try:
+        if ago:
+            days = int(ago[1]) / {"m": 1440, "h": 24, "d": 1}[ago[2]]
+            return _spelt(datetime.now(UTC) - timedelta(days=days))
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return _spelt(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
         raise MlxdiagError(f"--since: {text!r} is no time: 12h, 7d, 2026-01-28") from error
-    return _spelt(at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -62,9 +62,12 @@ class Lines:
 
 @dataclass
 class History:
-    """Keeps what was seen. Trouble with the file is a note: the watch goes on without it."""
+    """Keeps what was seen. Trouble with the file is a note: the watch goes on without it.
 
-    store: Store
+    With each moment it is tried again, as a session of its own: nobody knows what was in between.
+    """
+
+    opened: Callable[[], Store]
     oldest: Callable[[], str]
     note: Callable[[str], None]
     _keeper: Keeper | None = None
@@ -75,29 +78,46 @@ class History:
 
     async def take(self, now: Now) -> bool:
         """Write what became of the topics."""
-        if not self._broken:
-            try:
-                self._write(now)
-            except MlxdiagError as error:
-                self._broken = True
-                self.note(f"the history is not written any more: {error}")
+        try:
+            self._write(now)
+        except MlxdiagError as error:
+            self._drop()
+            if not self._broken:
+                self.note(f"the history is not written until it can be: {error}")
+            self._broken = True
         return True
 
     async def close(self, ended: Ended) -> None:
         """Close the file."""
         del ended
-        self.store.close()
+        self._drop()
 
     def _write(self, now: Now) -> None:
-        cluster = now.report.cluster.inventory.cluster
-        if self._keeper is None:
-            session = self.store.begin("watch", cluster, now.at, now.every_s)
-            if session is None:
-                raise MlxdiagError(f"{self.store.path}: no session could be begun")
-            self._keeper = Keeper(self.store, session)
-        self._keeper.take(now.at, now.timeline.states, now.events)
+        keeper = self._keeper = self._keeper or self._begun(now)
+        keeper.take(now.at, now.timeline.states, now.events)
+        if self._broken:
+            self.note("the history is written again")
+        self._broken = False
         if now.number % RETAIN_EVERY == 1:
-            self.store.retain(self.oldest(), keep=self._keeper.session)
+            keeper.store.retain(self.oldest(), keep=keeper.session)
+
+    def _begun(self, now: Now) -> Keeper:
+        store = self.opened()
+        session = None
+        try:
+            cluster = now.report.cluster.inventory.cluster
+            session = store.begin("watch", cluster, now.at, now.every_s)
+        finally:
+            if session is None:
+                store.close()
+        if session is None:
+            raise MlxdiagError(f"{store.path}: no session could be begun")
+        return Keeper(store, session)
+
+    def _drop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.store.close()
+        self._keeper = None
 
 
 @dataclass

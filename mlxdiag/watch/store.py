@@ -24,6 +24,8 @@ MOST_SPANS = 200_000
 """About 30 MB; beyond it the oldest sessions go."""
 
 BUSY_S = 5.0
+BUSY_WATCH_S = 0.5
+"""Seconds to wait for another writer; a watch stands still meanwhile, and tries again later."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS session (
@@ -76,16 +78,23 @@ def state_file() -> Path:
 class Store:
     """The file, open. Raises MlxdiagError, naming it, for whatever is wrong with it."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, busy_s: float = BUSY_S) -> None:
         if not create and not path.exists():
-            raise MlxdiagError(f"{path}: there is no history yet: `mlxdiag watch` writes it")
+            raise MlxdiagError(
+                f"{path}: there is no history yet: `mlxdiag watch` writes it,"
+                " and `mlxdiag history import` takes in recordings of --save"
+            )
         self.path = path
         with self._named():
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            self._prepare()
+            self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
 
     def close(self) -> None:
         """Close the file."""

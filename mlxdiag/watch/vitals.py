@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from mlxdiag import processes
 from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import vm_stat
-from mlxdiag.jobs import READERS, is_ours
+from mlxdiag.facts.ps import Process
 from mlxdiag.probe import neighbours
-from mlxdiag.processes import AROUND
 
 SHOWN = 100
-"""Characters of a command line that are kept."""
+"""Characters of a name that are kept."""
+
+VALUED = frozenset({"-W", "-X"})
+"""Options of a Python that have a value after them."""
+
+_RUNS = re.compile(r"-[bBdEiIOPqsSuvx]*([cm])(.*)", re.DOTALL)
+"""The option of a Python with which the others end: a text of the program, or a module."""
 
 _PERHAPS = re.compile(rb"mlx|MLX_|JACCL_")
 
 
 @dataclass(frozen=True)
 class Vitals:
-    """MLX jobs by pid with their command lines, and wired bytes; None where it is not known."""
+    """MLX jobs by pid with what runs, and wired bytes; None where it is not known.
+
+    What runs is named without its arguments, which may hold keys: `python3 -m mlx_lm.server`.
+    """
 
     jobs: Mapping[str, str] | None = None
     wired_bytes: int | None = None
@@ -61,7 +70,33 @@ def _wired(out: bytes) -> int | None:
 
 def _jobs(out: bytes, pattern: str | None) -> Mapping[str, str]:
     cut = (line.partition(" ") for line in _lines(out, pattern))
-    return {pid: words.strip()[:SHOWN] for pid, _, words in cut}
+    return {pid: _told(words.strip()) for pid, _, words in cut}
+
+
+def _told(arguments: str) -> str:
+    """Name the program, and of a Python its script or module."""
+    process = _process(arguments)
+    words = iter(process.words)
+    program = _bare(next(words, ""))
+    return f"{program} {_run(words)}".strip() if processes.is_python(process) else program
+
+
+def _run(words: Iterator[str]) -> str:
+    """Name what a Python runs: its script, or `-m` and the module; nothing of a text of `-c`."""
+    for word in words:
+        if word in VALUED:
+            next(words, "")
+        elif found := _RUNS.fullmatch(word):
+            module = f"-m {_bare(found[2] or next(words, ''))}"
+            return module if found[1] == "m" else "-c"
+        elif not word.startswith("-"):
+            return _bare(word)
+    return ""
+
+
+def _bare(word: str) -> str:
+    """Leave out folders, and the value of a variable."""
+    return word.partition("=")[0].rpartition("/")[2][:SHOWN]
 
 
 def _lines(out: bytes, pattern: str | None) -> tuple[str, ...]:
@@ -70,7 +105,7 @@ def _lines(out: bytes, pattern: str | None) -> tuple[str, ...]:
     found = neighbours.lines(b"\n".join(perhaps))
     if pattern is None:
         return found
-    server = re.compile(pattern)
+    server = processes.compiled(pattern)
     return tuple(dict.fromkeys((*found, *(x for x in _text(out) if _is_server(x, server)))))
 
 
@@ -79,9 +114,14 @@ def _text(out: bytes) -> list[str]:
 
 
 def _is_server(line: str, server: re.Pattern[str]) -> bool:
-    """Whether a process is what the pattern names, and not a shell, an editor or us around it."""
+    """Whether a process is what the pattern names; most are none by their words already."""
     pid, _, rest = line.partition(" ")
     words = rest.strip()
-    program = words.partition(" ")[0].rpartition("/")[2].rstrip(":").lstrip("-")
-    around = program in READERS or program in AROUND or is_ours(words)
-    return pid.isdecimal() and not around and server.search(words) is not None
+    if not pid.isdecimal() or not (server.search(words) or server.search(words.partition(" ")[0])):
+        return False
+    return processes.met(_process(words), server)
+
+
+def _process(arguments: str) -> Process:
+    """Give a process of which the arguments alone are known."""
+    return Process(0, 0, "", "", 0.0, 0, "", None, None, arguments)

@@ -8,15 +8,16 @@ from dataclasses import replace
 import pytest
 
 from mlxdiag.finding import Severity, Status
-from mlxdiag.server import sse
+from mlxdiag.server import course, sse
 from mlxdiag.server.answer import answer, quantile
-from mlxdiag.server.asked import Before
+from mlxdiag.server.asked import Asked, Before
 from mlxdiag.server.exchange import Chunk
 from mlxdiag.server.judge import judge
 from mlxdiag.server.record import Examined, Look
 from tests.server.looked import (
     MODELS,
     SEEN,
+    URL,
     bad,
     chat,
     delta,
@@ -69,6 +70,39 @@ def test_a_hang_is_told_from_a_slow_answer_by_its_gaps() -> None:
     assert answer(chat(pieces, end="deadline", seconds=8.7)).fault == "hang"
     quick = steady(0.1, 0.01, 8)[:-1]
     assert answer(chat(quick, end="deadline", seconds=3.0)).fault == "hang"
+
+
+@pytest.mark.parametrize("times", [(57.5,), (20.0,), (40.0, 45.0), (40.0, 40.1)])
+def test_a_first_token_that_took_long_is_slow(times: tuple[float, ...]) -> None:
+    pieces = [(at, "word ") for at in times]
+    found = answer(chat(pieces, end="deadline", seconds=60.0))
+    assert found.fault == "slow"
+
+
+@pytest.mark.parametrize("first_s", [0.2, 5.0])
+def test_a_stream_that_falls_silent_after_its_first_piece_hangs(first_s: float) -> None:
+    assert answer(chat([(first_s, "word ")], end="deadline", seconds=60.0)).fault == "hang"
+
+
+def test_without_a_name_only_a_model_that_is_listed_alone_is_asked_for() -> None:
+    several = replace(MODELS, chunks=(Chunk(0.01, b'{"data": [{"id": "a"}, {"id": "b"}]}'),))
+    asked = Asked(URL)
+    assert course.body(asked, (MODELS,))["model"] == "qwen"
+    assert "model" not in course.body(asked, (several,))
+    assert course.body(replace(asked, model="b"), (several,))["model"] == "b"
+    assert judge(Look(asked, (several,))).model is None
+    assert course.obstacle(asked, (several,)) == ""
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_server_that_wants_a_model_named_is_told_so(status: int) -> None:
+    several = replace(MODELS, chunks=(Chunk(0.01, b'{"data": [{"id": "a"}, {"id": "b"}]}'),))
+    said = b'{"error": {"message": "model: field required"}}'
+    refused = replace(chat([], status=status), chunks=(Chunk(0.1, said),))
+    found = finding(reported(recorded(several, refused)), "server-answers")
+    assert "name it: server.model" in (found.fix.text if found.fix else "")
+    named = finding(reported(recorded(several, refused, model="a")), "server-answers")
+    assert "name it" not in (named.fix.text if named.fix else "")
 
 
 def test_a_connection_that_never_comes_is_no_hang_of_ranks() -> None:

@@ -22,8 +22,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from mlxdiag.capture import Capture, Outcome
 from mlxdiag.finding import Status
 from mlxdiag.inventory import Host, Server
+from mlxdiag.recording import Recording, files_of
 from mlxdiag.server.asked import Asked, about
 from mlxdiag.server.command import Visit
 from mlxdiag.server.record import Examined, Look
@@ -101,6 +103,14 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no inventory": ((), "inventory.yaml: cannot be read"),
     "no address": (("--url", "macstudio1"), "not an address like"),
     "a replay with an address": (("--replay", ".", "--url", "http://a"), "leave out --url"),
+    "a replay with what was asked": (
+        ("--replay", ".", "--requests", "3", "--parallel", "0", "--timeout", "9"),
+        "leave out --requests, --parallel, --timeout",
+    ),
+    "a replay with more of it": (
+        ("--replay", ".", "--deadline", "60", "--max-tokens", "64", "--key-env", "K"),
+        "leave out --key-env, --max-tokens, --deadline",
+    ),
     "words that are none": (("--url", "http://a", "--prompt", "\udcff"), "in UTF-8"),
     "no such check": (("--url", "http://a", "--only", "rdma"), "no check and no area"),
     "no baseline": (("--url", "http://a", "--baseline", "x.json"), "x.json"),
@@ -199,6 +209,23 @@ def test_the_connection_is_open_until_the_ranks_were_looked_at() -> None:
         assert held[-1].recv(1) == b""
     assert found.server is not None
     assert found.server.hang == Examined("seen")
+
+
+def test_what_hosts_said_while_a_request_hung_is_searched_for_the_key_as_well() -> None:
+    key = "sk-4711-abcdef"
+    line = f"812 1 python3 serve.py --api-key {key} --port 8080\n"
+    said = Capture(
+        "ps", ("ps",), Outcome.EXITED, 0, None, line.encode(), key.encode(), f"ps: {key}"
+    )
+    looked = Recording(NOBODY, {"studio": {"ps": said}}, "", 0.0, "0")
+    with mute([], []) as port:
+        asked = Asked(f"http://127.0.0.1:{port}", deadline_s=0.5)
+        found = Visit(Look(asked), NOBODY, Secret(key), None, lambda *_: looked).run()
+    kept = found.hosts["studio"]["ps"]
+    stars = "*" * len(key)
+    assert kept.stdout.decode() == line.replace(key, stars)
+    assert (kept.stderr.decode(), kept.detail) == (stars, f"ps: {stars}")
+    assert key not in "".join(map(str, files_of(found).values()))
 
 
 def test_on_a_terminal_stdout_has_the_report_alone(endpoint: Endpoint) -> None:

@@ -13,6 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlxdiag import recording
+from mlxdiag.bundle.archive import composed
+from mlxdiag.bundle.pseudonyms import Pseudonyms
+from mlxdiag.bundle.redact import names_of, redacted
 from mlxdiag.errors import RecordingError
 from mlxdiag.finding import Status
 from mlxdiag.inventory import Silence
@@ -29,6 +32,7 @@ from tests.render.awkward import NASTY
 from tests.render.test_formats import FORBIDDEN
 from tests.server.conftest import Endpoint
 from tests.server.looked import MODELS, SEEN, chat, event, recorded, reported, steady, visit
+from tests.test_cli import run
 from tests.test_reports import spoilings, validator
 
 WAS = Before("2026-01-29T20:00:00Z", 20.0, 0.1)
@@ -171,12 +175,77 @@ def test_the_command_of_another_recording_is_refused() -> None:
         build(cluster_recorded("clean-pair"), "server", "0")
 
 
+@pytest.mark.parametrize("command", ["ports", "check", "fix", "probe", "recommend", "watch"])
+def test_a_recording_of_no_host_is_judged_by_no_other_command(command: str) -> None:
+    with pytest.raises(RecordingError, match="names no host"):
+        build(MADE["well"], command, "0")
+
+
+@pytest.mark.parametrize("command", ["preflight", "diagnose", "hang"])
+def test_nor_by_those_that_read_it_another_way(command: str) -> None:
+    with pytest.raises(RecordingError, match="names no host"):
+        build(MADE["well"], command, "0")
+
+
+def test_its_bundle_has_the_report_of_the_server() -> None:
+    made = MADE["well"]
+    clean = redacted(made, Pseudonyms(b"k" * 32, names_of(made)))
+    whole = composed(clean, {}, "0", redacted=True)
+    assert b"2 of 2 requests answered" in whole["reports/server.txt"]
+    assert b"`reports/server.json`" in whole["SUMMARY.md"]
+    assert "reports/ports.txt" not in whole
+
+
+def test_a_look_at_ranks_needs_its_own_recording() -> None:
+    with pytest.raises(RecordingError, match=r"no hang\.json"):
+        build(cluster_recorded("clean-pair"), "hang", "0")
+
+
+def test_the_command_line_refuses_it_and_names_the_command(tmp_path: Path) -> None:
+    recording.save(MADE["well"], tmp_path / "s.tar.gz")
+    ran = run("ports", "--replay", "s.tar.gz", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "mlxdiag server --replay" in ran.stderr
+
+
 @pytest.mark.parametrize(
-    "text", [b"", b"[]", b"{}", b'{"asked": {"url": 1, "who": 2}, "exchanges": [], "hang": null}']
+    "text", [b"", b"[]", b"{}", b'{"asked": {"url": "x", "who": 2}, "exchanges": [], "hang": null}']
 )
 def test_a_file_that_is_none_is_refused(text: bytes) -> None:
     with pytest.raises(RecordingError, match="not what a server was asked"):
         record.load(text, "x/server.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("asked", "requests"), "3"),
+        (("asked", "requests"), True),
+        (("asked", "url"), None),
+        (("asked", "deadline_s"), math.inf),
+        (("asked", "tokens_per_s"), "9"),
+        (("asked", "before", "first_token_s"), []),
+        (("exchanges", 1, "seconds"), "5"),
+        (("exchanges", 1, "status"), 200.5),
+        (("exchanges", 1, "headers"), {"retry-after": 3}),
+        (("exchanges", 1, "headers"), None),
+        (("exchanges", 1, "chunks"), [[math.nan, "x"]]),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_file_and_key(
+    path: tuple[str | int, ...], value: object
+) -> None:
+    look = MADE["hostile"].server
+    assert look is not None
+    text = json.loads(record.dump(look))
+    inner = text
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    where = "x/server.json: " + ".".join(map(str, path))
+    with pytest.raises(RecordingError) as raised:
+        record.load(json.dumps(text).encode(), "x/server.json")
+    assert str(raised.value).startswith(f"{where}: ")
 
 
 def test_an_exchange_that_ended_in_no_way_we_know_is_refused() -> None:

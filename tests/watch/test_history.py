@@ -18,12 +18,13 @@ from mlxdiag.render.style import Style
 from mlxdiag.watch import chronicle
 from mlxdiag.watch.changes import Event
 from mlxdiag.watch.chronicle import Chronicle, Story
-from mlxdiag.watch.command import moment, take_in
+from mlxdiag.watch.command import days_ago, moment, take_in
 from mlxdiag.watch.moment import Moments
 from mlxdiag.watch.state import State, Timeline
 from mlxdiag.watch.store import Keeper, Store
 from mlxdiag.watch.topics import Topic
 from tests.model import CASES, write_recording
+from tests.server import looked
 from tests.test_cli import environment, run
 from tests.watch import faults
 from tests.watch.lab import Scene
@@ -126,8 +127,8 @@ def test_recordings_are_taken_in_once_and_in_the_order_of_their_time(
         inventory = (folder / "inventory.yaml").read_text().replace(case, "studios")
         (folder / "inventory.yaml").write_text(inventory)
         nights.append(folder)
-    assert take_in(nights, path, 10_000) == (3, 0)
-    assert take_in(nights[1:], path, 10_000) == (0, 2)
+    assert take_in(nights, path, 10_000, print) == (3, 0)
+    assert take_in(nights[1:], path, 10_000, print) == (0, 2)
     found = story(told(path), "port", "macstudio1 en3")
     assert found.since("2026-01-30") == (
         "PORT_DOWN since 2026-01-30T21:14:08Z, was PORT_ACTIVE until 2026-01-29T21:14:08Z"
@@ -211,6 +212,19 @@ def test_times_of_the_command_line() -> None:
         moment("yesterday")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["999999d", "999999h9", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0999999d"],
+)
+def test_times_that_no_calendar_has_are_refused(text: str) -> None:
+    with pytest.raises(MlxdiagError, match="--since"):
+        moment(text)
+
+
+def test_days_beyond_the_calendar_keep_everything() -> None:
+    assert days_ago(10**9) == "0001-01-01T00:00:00Z"
+
+
 def test_the_command_line(tmp_path: Path) -> None:
     write_recording(CASES["incident"](), tmp_path / "night")
     env = environment(XDG_STATE_HOME=str(tmp_path / "state"))
@@ -238,13 +252,34 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert (Path(env["XDG_STATE_HOME"]) / "mlxdiag" / "history.sqlite").exists()
 
 
+def test_a_recording_of_no_host_is_named_and_adds_nothing(tmp_path: Path, path: Path) -> None:
+    write_recording(CASES["clean-pair"](), tmp_path / "night")
+    recording.save(looked.recorded(looked.MODELS), tmp_path / "server")
+    unasked = replace(recording.load(tmp_path / "night"), hosts={})
+    recording.save(unasked, tmp_path / "unasked")
+    notes: list[str] = []
+    all_of = [tmp_path / name for name in ("server", "night", "unasked")]
+    assert take_in(all_of, path, 10_000, notes.append) == (1, 0)
+    assert {note.partition(": ")[0] for note in notes} == {
+        str(tmp_path / "unasked"),
+        str(tmp_path / "server"),
+    }
+    store = Store(path)
+    assert len(store.sessions()) == 1
+    store.close()
+
+
 def test_a_recording_without_a_time_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "night"
     write_recording(CASES["clean-pair"](), folder)
     found = recording.load(folder)
-    for text, why in (("yesterday", "is no time"), ("2026-01-28T21:14:05", "no time zone")):
+    for text, why in (
+        ("yesterday", "is no time"),
+        ("2026-01-28T21:14:05", "no time zone"),
+        ("9999-12-31T23:59:59.9Z", "no calendar"),
+    ):
         odd: Recording = replace(found, started_at=text)
         recording.save(odd, tmp_path / f"odd{len(text)}")
         with pytest.raises(MlxdiagError, match=why):
-            take_in([tmp_path / f"odd{len(text)}"], tmp_path / "h.sqlite", 90)
+            take_in([tmp_path / f"odd{len(text)}"], tmp_path / "h.sqlite", 90, print)
     assert os.path.exists(folder)  # noqa: PTH110

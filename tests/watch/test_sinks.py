@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shlex
+import sqlite3
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -18,13 +19,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 
 from mlxdiag import recording
+from mlxdiag.bundle.pseudonyms import Pseudonyms
+from mlxdiag.bundle.redact import names_of, redacted
 from mlxdiag.capture import Captures
 from mlxdiag.errors import MlxdiagError
+from mlxdiag.recording import Ended, Recording
 from mlxdiag.render.style import Style
-from mlxdiag.watch import hook, tell
+from mlxdiag.watch import command, hook, tell, vitals
 from mlxdiag.watch.command import Asked, argv
 from mlxdiag.watch.hook import Hook
-from mlxdiag.watch.loop import LineState, Now
+from mlxdiag.watch.loop import LineState, Loop, Now
 from mlxdiag.watch.moment import Moments
 from mlxdiag.watch.scrape import HEAD_BYTES, Scrape
 from mlxdiag.watch.sinks import History, Latest, Lines
@@ -304,6 +308,25 @@ def test_the_latest_state_is_a_recording_that_replays(film: Film, tmp_path: Path
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("started_s", "seconds"),
+    [(3661.1234567890123456, 0.1234567890123456), (12.345678901234567, 3.0000000000000004e-05)],
+)
+def test_the_latest_state_can_be_bundled(film: Film, started_s: float, seconds: float) -> None:
+    hosts = {
+        host: {
+            name: replace(one, started_s=started_s, seconds=seconds)
+            for name, one in vitals.kept(told).items()
+        }
+        for host, told in film.now().captures.items()
+    }
+    made = Recording(film.scene.inventory(), hosts, "2026-01-30T10:00:00Z", seconds, "0.1.0")
+    again = recording.loads(redacted(made, Pseudonyms(b"k" * 32, names_of(made))), "bundle")
+    times = {(c.started_s, c.seconds) for told in again.hosts.values() for c in told.values()}
+    assert times == {(started_s, seconds)}
+    assert again.duration_s == seconds
+
+
 def test_a_place_for_the_latest_state_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(MlxdiagError, match=r"wants a \.tar\.gz"):
         Asked(save=tmp_path / "night").check()
@@ -318,18 +341,65 @@ def test_trouble_with_the_history_is_said_once_and_the_watch_goes_on(
     film: Film, tmp_path: Path
 ) -> None:
     notes: list[str] = []
-    store = Store(tmp_path / "h.sqlite")
-    sink = History(store, lambda: "2026", notes.append)
+    (tmp_path / "h.sqlite").mkdir()
+    sink = History(lambda: Store(tmp_path / "h.sqlite"), lambda: "2026", notes.append)
 
     async def watch() -> None:
-        assert await sink.take(film.now())
-        store._db.close()
-        assert await sink.take(film.now())
-        assert await sink.take(film.now())
+        for _ in range(3):
+            assert await sink.take(film.now())
         await sink.close("complete")
 
     run(watch())
     assert len(notes) == 1
+    assert "h.sqlite" in notes[0]
+
+
+def test_a_history_that_was_locked_is_written_again(film: Film, tmp_path: Path) -> None:
+    notes: list[str] = []
+    path = tmp_path / "h.sqlite"
+    sink = History(lambda: Store(path, busy_s=0.01), lambda: "2026", notes.append)
+    other = sqlite3.connect(path, isolation_level=None)
+
+    async def watch() -> None:
+        assert await sink.take(film.now())
+        other.execute("BEGIN IMMEDIATE")
+        assert await sink.take(film.now())
+        assert await sink.take(film.now())
+        other.execute("COMMIT")
+        assert await sink.take(film.now())
+        await sink.close("complete")
+
+    run(watch())
+    other.close()
+    assert [note.partition(":")[0] for note in notes] == [
+        "the history is not written until it can be",
+        "the history is written again",
+    ]
+    store = Store(path)
+    first, second = store.sessions().values()
+    assert (first.began, first.seen, second.seen) == (
+        "2026-01-30T10:02:00Z",
+        "2026-01-30T10:02:00Z",
+        "2026-01-30T10:05:00Z",
+    )
+    store.close()
+
+
+def test_a_place_that_cannot_be_written_refuses_no_watch(
+    film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "h.sqlite").write_text("this is no database. " * 100)
+    notes: list[str] = []
+
+    class Once(Loop):
+        async def run(self) -> Ended:
+            assert await self.sinks[0].take(film.now())
+            return "complete"
+
+    monkeypatch.setattr(command, "Loop", Once)
+    asked = Asked(once=True, store=tmp_path / "h.sqlite")
+    found = command.watch(film.moments.inventory, asked, Style(), lambda _: True, notes.append)
+    assert found == ("complete", None)
     assert "h.sqlite" in notes[0]
 
 

@@ -37,11 +37,45 @@ def said(name: str, stdout: bytes, outcome: Outcome = Outcome.EXITED) -> Capture
 
 
 def test_ranks_are_mlx_jobs_and_what_the_inventory_says() -> None:
-    ranks = {"4000": "/opt/venv/bin/python -m mlx_lm.server --model /models/x"}
+    ranks = {"4000": "python -m mlx_lm.server"}
     assert vitals.read(said("neighbours", PS)).jobs == ranks
-    more = {"4001": "/opt/venv/bin/python3 serve.py --tensor-parallel"}
+    more = {"4001": "python3 serve.py"}
     found = vitals.read(said("neighbours", PS), r"serve\.py --tensor-parallel")
     assert found.jobs == {**ranks, **more}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("/v/python3 -u -X dev -m mlx_lm.server --api-key sk-1", "python3 -m mlx_lm.server"),
+        ("/v/python3 -mserve MLX_RANK=0 --api-key sk-1", "python3 -m serve"),
+        ("/v/python3 -uc key('sk-1') MLX_RANK=0", "python3 -c"),
+        ("/v/python3.12 /Users/w/serve.py MLX_RANK=0 KEY=sk-1", "python3.12 serve.py"),
+        ("/v/python3 -c import\\ mlx;key='sk-1' MLX_RANK=0", "python3 -c"),
+        ("/v/bin/mlx_lm.server --model x --api-key sk-1", "mlx_lm.server"),
+        ("KEY=a/sk-1 MLX_RANK=0 python serve.py", "KEY"),
+        ("/bin/sh -c MLX_RANK=0 KEY=sk-1 python serve.py", "sh"),
+        ("/v/python3 -m MLX_RANK=0", "python3 -m MLX_RANK"),
+        ("/v/python3 --api-key=sk-1 mlx.launch", "python3 mlx.launch"),
+    ],
+)
+def test_a_rank_is_named_without_its_arguments(arguments: str, told: str) -> None:
+    found = vitals.read(said("neighbours", f"  77 {arguments}\n".encode()))
+    assert found.jobs == {"77": told}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "micro serve.py",
+        "/usr/bin/micro /Users/w/serve.py",
+        "code --goto serve.py",
+        "zsh -c serve.py",
+    ],
+)
+def test_what_has_the_file_open_is_no_rank(arguments: str) -> None:
+    listed = f"77 {arguments}\n78 /v/python3 /Users/w/serve.py\n".encode()
+    assert vitals.read(said("neighbours", listed), r"serve\.py").jobs == {"78": "python3 serve.py"}
 
 
 def test_what_is_saved_is_what_is_ours_and_reads_the_same() -> None:
