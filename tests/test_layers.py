@@ -378,7 +378,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
-    "checks.address": {"checks.subject", "cluster", "facts.netstat_inet", "readings"},
+    "checks.address": {"checks.subject", "cluster", "facts.netstat_inet", "finding", "readings"},
     "checks.answers": {
         "capture",
         "cluster",

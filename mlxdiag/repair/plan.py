@@ -58,7 +58,8 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
     ssh = Path.NO
     if host is not None and fix.kind in TOUCHING:
         ssh = touches(report.cluster, host, interfaces)
-    yield Step(
+    end = _end(report, cause.subject)
+    near = Step(
         host=host,
         kind=fix.kind,
         subjects=(_where(report, cause.subject),),
@@ -67,8 +68,26 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
         interrupts=entry.risk,
         ssh=ssh,
         survives_reboot=_survives(command, entry.survives_reboot),
-        undo=undo.of(command, _end(report, cause.subject)),
+        undo=undo.of(command, end),
         confirms=(cause.id,),
+    )
+    yield near
+    if fix.far_command and end is not None:
+        yield _far(report, near, End(end.link, end.far), fix.far_command)
+
+
+def _far(report: Report, near: Step, end: End, command: str) -> Step:
+    """Give the same step for the far end of the cable."""
+    port = end.port
+    interfaces = frozenset({port.name}) | named(command)
+    return replace(
+        near,
+        host=port.host,
+        subjects=(f"{port.host} {port.name} ({_socket(port)})",),
+        command=command,
+        ssh=touches(report.cluster, port.host, interfaces),
+        survives_reboot=_survives(command, True),  # a service stores it
+        undo=undo.of(command, end),
     )
 
 

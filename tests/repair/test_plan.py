@@ -23,7 +23,7 @@ from mlxdiag.repair.step import Path as Way
 from mlxdiag.repair.step import Plan
 from mlxdiag.report import Report
 from tests.checks.recorded import altered, recording_of, saying, unreached
-from tests.model import CASES, ModelCluster, write_recording
+from tests.model import CASES, Cable, ModelCluster, write_recording
 from tests.repair.applied import applied
 from tests.test_cli import run
 from tests.test_reports import validator
@@ -123,6 +123,51 @@ def test_a_subnet_is_chosen_that_no_host_has() -> None:
     assert not nets[1].overlaps(IPv4Network("10.219.0.0/16"))
 
 
+def wide(*far: str) -> ModelCluster:
+    """Take macstudio2's addresses from its cables, and put their far ends into a subnet each."""
+    cluster = surveyed("clean-mesh-4")
+    mine = [cable for cable in cluster.cables if "macstudio2" in {end[0] for end in cable.ends}]
+    wider = dict(zip((cable.ends for cable in mine), far, strict=False))
+
+    def one(cable: Cable) -> Cable:
+        if cable.ends not in wider:
+            return cable
+        given = (wider[cable.ends],)
+        return replace(cable, addresses=((), given) if cable.a[0] == "macstudio2" else (given, ()))
+
+    return replace(cluster, cables=tuple(map(one, cluster.cables)))
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        ("192.168.86.201/24",),
+        ("10.219.9.1/29", "10.219.9.2/29"),
+        ("10.219.9.1/30", "10.219.9.1/30"),
+        ("192.168.86.5/30",),
+    ],
+)
+def test_no_address_comes_from_a_subnet_that_is_not_the_cables_own(far: tuple[str, ...]) -> None:
+    cluster = wide(*far)
+    before = told(recording_of(cluster))
+    assert before.plan is not None
+    steps = [step for step in before.plan.stages[0].steps if "network-ipv4" in step.confirms]
+    assert len(steps) == 2 * len(far)
+    for step in steps:
+        assert "192.168.86." not in (step.command or "")
+        cluster = applied(cluster, step)
+    after = told(recording_of(cluster))
+    held = [ip for link in after.cluster.topology.links for end in link.ends for ip in end.ipv4]
+    assert len(set(held)) == len(held)
+    assert [f.key for f in after.findings if f.status is Status.FAIL] == []
+
+
+def test_a_subnet_of_the_cables_own_is_kept() -> None:
+    (step,) = plan_of(recording_of(wide("10.219.9.1/30"))).stages[0].steps
+    assert step.host == "macstudio2"
+    assert " 10.219.9.2 255.255.255.252" in (step.command or "")
+
+
 def _net(plan: Plan) -> IPv4Network:
     """Give the one network that both ends are put into."""
     commands = [step.command or "" for step in plan.steps if "-setmanual" in (step.command or "")]
@@ -214,8 +259,11 @@ def test_a_script_types_what_the_plan_says_and_no_host_text_becomes_shell(tmp_pa
     order.write_bytes(evil)
     ran = run("fix", "--replay", str(recording), "--script", str(tmp_path / "out"))
     assert ran.returncode == 1
-    (script,) = (tmp_path / "out").iterdir()
-    assert script.name == "macstudio3.sh"
+    assert {each.name for each in (tmp_path / "out").iterdir()} == {
+        "macstudio1.sh",
+        "macstudio3.sh",
+    }
+    script = tmp_path / "out" / "macstudio3.sh"
     assert script.stat().st_mode & 0o777 == 0o755
     log = tmp_path / "log"
     sudo = tmp_path / "bin" / "sudo"
