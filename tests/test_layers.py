@@ -1409,8 +1409,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cluster",
         "readings",
         "repair.step",
+        "routes",
     },
     "repair.script": {
+        "finding",
         "repair.step",
         "report",
     },

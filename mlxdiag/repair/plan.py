@@ -10,12 +10,12 @@ from mlxdiag.explained import entries
 from mlxdiag.finding import Finding, FixKind, Severity, Status, Subject
 from mlxdiag.ports import Port
 from mlxdiag.repair import undo
-from mlxdiag.repair.reach import named, touches
-from mlxdiag.repair.step import Path, Plan, Stage, Step
+from mlxdiag.repair.reach import named, reachable, touches
+from mlxdiag.repair.step import ON_HOSTS, Path, Plan, Stage, Step
 from mlxdiag.report import Report
 
 STAGES: tuple[tuple[str, frozenset[FixKind]], ...] = (
-    ("on the hosts", frozenset({FixKind.RUN, FixKind.SETTINGS, FixKind.WAIT})),
+    (ON_HOSTS, frozenset({FixKind.RUN, FixKind.SETTINGS, FixKind.WAIT})),
     ("at the cables", frozenset({FixKind.REPLUG, FixKind.RECABLE})),
     ("restarts", frozenset({FixKind.REBOOT})),
     ("updates", frozenset({FixKind.UPGRADE})),
@@ -54,9 +54,11 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
         return
     host = None if fix.here or (entry.place == "here" and not fix.command) else cause.subject.host
     command = fix.command or (RESTART if fix.kind is FixKind.REBOOT and host else None)
-    interfaces = _interfaces(cause.subject, command)
     ssh = Path.NO
     if host is not None and fix.kind in TOUCHING:
+        interfaces = _interfaces(cause.subject, command)
+        if not interfaces and fix.kind is not FixKind.RUN:
+            interfaces = reachable(report.cluster, host, vpn="vpn" in cause.id)
         ssh = touches(report.cluster, host, interfaces)
     end = _end(report, cause.subject)
     near = Step(
@@ -92,6 +94,7 @@ def _far(report: Report, near: Step, end: End, command: str) -> Step:
 
 
 def _interfaces(subject: Subject, command: str | None) -> frozenset[str]:
+    """Name what the step is about; a step about a whole host names none."""
     own = {subject.interface} if subject.kind in ("port", "link") and subject.interface else set()
     return frozenset(own) | named(command or "")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -18,16 +20,22 @@ from mlxdiag.recording import Recording
 from mlxdiag.render import FORMATS
 from mlxdiag.render.style import Style
 from mlxdiag.repair import plan as plans
+from mlxdiag.repair.reach import touches
 from mlxdiag.repair.script import scripts
 from mlxdiag.repair.step import Path as Way
 from mlxdiag.repair.step import Plan
 from mlxdiag.report import Report
-from tests.checks.recorded import altered, recording_of, saying, unreached
+from tests.checks.further import network, resources
+from tests.checks.recorded import altered, printing, recording_of, saying, unreached
+from tests.checks.surveyed import HOST
 from tests.model import CASES, Cable, ModelCluster, write_recording
 from tests.repair.applied import applied
 from tests.test_cli import run
 from tests.test_reports import validator
 
+TUNNEL = (
+    b"utun4: flags=8051<UP,RUNNING> mtu 1380\n\tinet 10.8.0.2 --> 10.8.0.1 netmask 0xffffffff\n"
+)
 REPAIRED_BY_COMMANDS = ("bridge0-port", "no-ipv4-gid", "subnet-mismatch", "gid-at-index-2")
 
 
@@ -193,6 +201,59 @@ def test_it_says_whether_ssh_goes_over_what_it_touches(address: str, way: Way) -
     assert step.ssh is way
     said = FORMATS["table"](told(made), Style(width=200))
     assert ("ssh to this host" in said) == (way is not Way.NO)
+
+
+@pytest.mark.parametrize(
+    ("made", "id_", "address", "way"),
+    [
+        (network.FAILING["network-sharing"], "network-sharing", "10.219.1.2", Way.YES),
+        (network.FAILING["network-sharing"], "network-sharing", "192.168.86.12", Way.NO),
+        (network.FAILING["network-vpn-default"], "network-vpn-default", "10.8.0.2", Way.YES),
+        (network.FAILING["network-vpn-default"], "network-vpn-default", "192.168.86.12", Way.NO),
+        (resources.FAILING["resources-stuck"], "resources-stuck", "10.219.1.2", Way.YES),
+        (resources.FAILING["resources-stuck"], "resources-stuck", "203.0.113.9", Way.UNKNOWN),
+    ],
+)
+def test_a_step_about_a_whole_host_touches_what_it_is_about(
+    made: Callable[[], Recording], id_: str, address: str, way: Way
+) -> None:
+    vpn = made()
+    out = vpn.hosts[HOST]["ifconfig"].stdout + TUNNEL
+    steps = plan_of(reached_at(printing(vpn, HOST, "ifconfig", out), HOST, address)).steps
+    (step,) = [step for step in steps if id_ in step.confirms]
+    assert step.ssh is way
+
+
+def test_where_nobody_knows_what_is_touched_it_is_not_said_to_be_safe() -> None:
+    vpn = network.FAILING["network-vpn-default"]()
+    out = re.sub(rb"(?m)^(utun|gif)", b"x", vpn.hosts[HOST]["ifconfig"].stdout)
+    made = reached_at(printing(vpn, HOST, "ifconfig", out), HOST, "192.168.86.12")
+    (step,) = [s for s in plan_of(made).steps if "network-vpn-default" in s.confirms]
+    assert step.ssh is Way.UNKNOWN
+
+
+def test_ssh_over_a_bridge_goes_over_its_ports() -> None:
+    made = resources.FAILING["resources-stuck"]()
+    bridge = (
+        b"bridge7: flags=8863<UP,BROADCAST,RUNNING> mtu 1500\n"
+        b"\tinet 10.77.0.1 netmask 0xffffff00\n\tmember: en3 flags=3<LEARNING,DISCOVER>\n"
+    )
+    out = made.hosts[HOST]["ifconfig"].stdout + bridge
+    reached = reached_at(printing(made, HOST, "ifconfig", out), HOST, "10.77.0.1")
+    assert touches(told(reached).cluster, HOST, frozenset({"en3"})) is Way.YES
+    assert touches(told(reached).cluster, HOST, frozenset({"en4"})) is Way.NO
+
+
+def test_a_restart_and_recovery_are_in_no_script() -> None:
+    for made in (
+        recording_of(surveyed("rdma-off-one-host")),
+        resources.FAILING["resources-domains"](),
+    ):
+        report = told(made)
+        assert report.plan is not None
+        assert report.plan.stages[0].name != "on the hosts"
+        assert [step.command for step in report.plan.stages[0].steps if step.command]
+        assert scripts(report, report.plan) == {}
 
 
 def test_one_visit_repairs_what_several_causes_ask_for() -> None:
