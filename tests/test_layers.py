@@ -397,7 +397,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
-    "checks.crashes": {"cluster", "facts.diagnostic_reports", "finding", "readings"},
+    "checks.crashes": {"cluster", "errors", "facts.diagnostic_reports", "finding", "readings"},
     "checks.enough": {"cluster", "finding", "readings"},
     "checks.environment": {
         "checks.hostfile",

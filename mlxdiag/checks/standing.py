@@ -48,7 +48,7 @@ def sharing(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """It puts ports into bridge100 and leases addresses and a default route down the cables."""
     enabled = need(cluster.survey(host.host.name).sharing).enabled
     if enabled is None:
-        line = f"sudo defaults read {plutil_sharing.FILE.removesuffix('.plist')}"
+        line = f"sudo plutil -extract NAT.Enabled raw -o - {plutil_sharing.FILE}"
         raise SkipCheck(f"only root may read it; by hand: {line}")
     if not enabled:
         return None

@@ -93,7 +93,10 @@ def test_what_only_root_may_read_is_skipped_with_the_line_to_run() -> None:
     report = checked(saying(clean(), HOST, "plutil_sharing", refused))
     finding = of(report, "network-sharing", HOST)
     assert finding.status is Status.SKIP
-    assert "sudo defaults read /Library/Preferences/SystemConfiguration/" in finding.reason
+    assert (
+        "sudo plutil -extract NAT.Enabled raw -o - /Library/Preferences/SystemConfiguration/"
+        in finding.reason
+    )
     assert report.exit_code == 0
     capture = clean().hosts[HOST]["nvram_rdma"]
     said = b"nvram: Error getting variable - 'rdma-enable': (iokit/common) not permitted\n"
