@@ -507,6 +507,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks.address",
         "checks.subject",
         "cluster",
+        "facts.exo_daemon",
         "facts.plutil_sharing",
         "facts.system_profiler_network",
         "finding",
@@ -1421,7 +1422,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "repair.undo": {
         "checks.subject",
+        "cluster",
+        "facts.exo_daemon",
         "facts.socketfilterfw",
+        "facts.system_profiler_network",
+        "readings",
     },
     "report": {
         "advice",

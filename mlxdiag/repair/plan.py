@@ -56,7 +56,7 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
     command = fix.command or (RESTART if fix.kind is FixKind.REBOOT and host else None)
     ssh = Path.NO
     if host is not None and fix.kind in TOUCHING:
-        interfaces = _interfaces(cause.subject, command)
+        interfaces: frozenset[str] | None = _interfaces(cause.subject, command)
         if not interfaces and fix.kind is not FixKind.RUN:
             interfaces = reachable(report.cluster, host, vpn="vpn" in cause.id)
         ssh = touches(report.cluster, host, interfaces)
@@ -70,7 +70,7 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
         interrupts=entry.risk,
         ssh=ssh,
         survives_reboot=_survives(command, entry.survives_reboot),
-        undo=undo.of(command, end),
+        undo=undo.of(command, undo.Before(report.cluster, host, end)) if host else None,
         confirms=(cause.id,),
     )
     yield near
@@ -89,7 +89,7 @@ def _far(report: Report, near: Step, end: End, command: str) -> Step:
         command=command,
         ssh=touches(report.cluster, port.host, interfaces),
         survives_reboot=_survives(command, True),  # a service stores it
-        undo=undo.of(command, end),
+        undo=undo.of(command, undo.Before(report.cluster, port.host, end)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 
 from mlxdiag import report as reports
 from mlxdiag.capture import ACCESS, Capture, Outcome
+from mlxdiag.facts.exo_daemon import FILE as EXO
 from mlxdiag.finding import FixKind, Severity, Status
 from mlxdiag.recording import Recording
 from mlxdiag.render import FORMATS
@@ -25,7 +27,7 @@ from mlxdiag.repair.script import scripts
 from mlxdiag.repair.step import Path as Way
 from mlxdiag.repair.step import Plan
 from mlxdiag.report import Report
-from tests.checks.further import network, resources
+from tests.checks.further import network, power, resources
 from tests.checks.recorded import altered, printing, recording_of, saying, unreached
 from tests.checks.surveyed import HOST
 from tests.model import CASES, Cable, ModelCluster, write_recording
@@ -107,7 +109,9 @@ def test_bridge0_is_never_destroyed_and_the_port_can_go_back() -> None:
     for step in steps:
         assert "destroy" not in (step.command or "")
         assert step.undo is not None
-        assert step.undo.startswith("sudo ifconfig bridge0 addm en")
+        assert re.fullmatch(
+            r"sudo ifconfig (en\d) inet [\d.]+ -alias && sudo ifconfig bridge0 addm \1", step.undo
+        )
         assert step.survives_reboot is False
 
 
@@ -118,6 +122,68 @@ def test_an_address_is_given_back() -> None:
     assert step.undo is not None
     assert step.undo.startswith("sudo networksetup -setmanual 'Thunderbolt 4' 10.")
     assert step.undo != step.command
+
+
+QUOTED = "'Thunderbolt 2'"
+
+
+@pytest.mark.parametrize(
+    ("made", "id_", "back"),
+    [
+        (
+            network.FAILING["network-address-persistent"],
+            "network-address-persistent",
+            f"sudo networksetup -setdhcp {QUOTED}",
+        ),
+        (
+            power.FAILING["power-sleep"],
+            "power-sleep",
+            "sudo pmset -a sleep 10 disksleep 0 standby 0 powernap 0",
+        ),
+        (
+            resources.limited_everywhere,
+            "resources-wired-limit",
+            "sudo sysctl iogpu.wired_limit_mb=520000",
+        ),
+    ],
+)
+def test_what_was_before_comes_back(made: Callable[[], Recording], id_: str, back: str) -> None:
+    steps = [step for step in plan_of(made()).steps if id_ in step.confirms and step.host == HOST]
+    assert [step.undo for step in steps] == [back]
+
+
+@pytest.mark.parametrize(
+    ("service", "enabled"), [("T'b 3", True), ("T'b 3", False), ("Thunderbolt 3", False)]
+)
+def test_the_service_is_named_as_the_shell_reads_it(service: str, enabled: bool) -> None:
+    made = recording_of(surveyed("no-ipv4-gid"))
+    (host,) = {step.host for step in plan_of(made).steps}
+    row = b"(4) Thunderbolt 3"
+    number = "(4)" if enabled else "(*)"
+    new = f"{number} {service}".encode()
+    made = altered(made, host or "", "networksetup_serviceorder", row, new)
+    named = altered(made, host or "", "system_profiler_network", b"Thunderbolt 3", service.encode())
+    (step,) = plan_of(named).steps
+    assert step.command is not None
+    assert step.undo is not None
+    words, back = shlex.split(step.command), shlex.split(step.undo)
+    switch = ["sudo", "networksetup", "-setnetworkserviceenabled", service]
+    if enabled:
+        assert words[:4] == ["sudo", "networksetup", "-setmanual", service]
+        assert back == ["sudo", "networksetup", "-setdhcp", service]
+    else:
+        assert words[:6] == [*switch, "on", "&&"]
+        assert back == [*switch, "off"]
+
+
+def test_exos_daemon_can_be_confirmed_as_gone() -> None:
+    (step,) = [
+        step
+        for step in plan_of(network.FAILING["network-exo"]()).steps
+        if "network-exo" in step.confirms
+    ]
+    assert step.survives_reboot is True
+    assert f"sudo mv {EXO} {EXO}.off" in (step.command or "")
 
 
 def test_a_subnet_is_chosen_that_no_host_has() -> None:
