@@ -755,7 +755,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnose.matcher": {"diagnose.blocks", "diagnose.entry", "diagnose.messages"},
     "diagnose.messages": {"diagnose.entry", "finding"},
     "diagnose.nearest": {"diagnose.entry", "diagnose.messages"},
-    "diagnose.order": {"diagnose.entry", "diagnose.nearest", "diagnose.reading"},
+    "diagnose.order": {
+        "checks.environment",
+        "diagnose.entry",
+        "diagnose.nearest",
+        "diagnose.reading",
+    },
     "diagnose.page": {"diagnose.entry", "diagnose.messages"},
     "diagnose.reading": {
         "diagnose.blocks",
