@@ -89,7 +89,7 @@ class Soak:
 
     def __init__(self, folder: Path, every_s: float, seed: int) -> None:
         self.folder, self.every_s = folder, every_s
-        self.random = random.Random(seed)  # noqa: S311  # a seed makes it repeatable
+        self.random = random.Random(seed)  # a seed makes it repeatable
         self.scene = faults.eight()
         self.score = Score()
         self.wanted: list[Wanted] = []

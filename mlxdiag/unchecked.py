@@ -50,7 +50,7 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     ),
     "name-resolution-slow-or-link-local": ("hostfile-ips", "access-fast"),
     "gssapi-or-corporate-ssh-delay": ("access-fast",),
-    "distributed-config-crashes": ("versions-mlx-messages",),
+    "distributed-config-crashes": ("rdma-device-interface", "versions-mlx-messages"),
     "mpi-libname-lookup-broken": ("backend-expected",),
     # macOS
     "macos-too-old": ("versions-macos-rdma", "versions-macos-buffers"),
@@ -79,7 +79,7 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     "port-down": ("rdma-port-active", "rdma-far-service"),
     "rdma-wedge-ibv-devinfo-hangs": ("rdma-stack-wedged", "resources-stuck"),
     "incomplete-mesh": ("cabling-expected", "hardware-ports-enough"),
-    "multiple-cables-crossed": ("hostfile-wiring", "cabling-spare-cable"),
+    "multiple-cables-crossed": ("hostfile-wiring", "hostfile-pairs", "cabling-spare-cable"),
     "hub-or-display-in-path": ("cabling-direct", "cabling-both-ends"),
     "cable-unplugged-mid-run": ("crashes-ranks",),
     # addresses, bridges, routes
@@ -121,7 +121,7 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     # starting
     "peer-not-listening-yet": ("rendezvous-start",),
     "any-backend-picks-wrong": ("environment-leftovers", "versions-mlx-messages"),
-    "ring-heterogeneous-ips": ("hostfile-ips",),
+    "ring-heterogeneous-ips": ("hostfile-ips", "hostfile-size"),
     "ring-single-rank-empty-hostfile": ("hostfile-size",),
     "mesh-too-large": ("hostfile-size",),
     "jaccl-misuse": ("hostfile-rows", "hostfile-pairs", "environment-leftovers"),

@@ -98,11 +98,12 @@ def macos_expected(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """No rank can start without it; a shell over ssh does not see your interactive PATH.
 
-    Where the inventory names no interpreter, one was looked for: that none was found says little.
+    Where the inventory names no interpreter, one was looked for: that none was found says little,
+    and weighs less unless a backend is expected.
     """
-    del cluster
     named = host.host.python is not None
-    severity = None if named else Severity.WARNING
+    meant = named or cluster.inventory.expect.backend is not None
+    severity = None if meant else Severity.WARNING
     fact = host.mlx_runtime
     if isinstance(fact, Gap) and host.reached and fact.outcome is not Outcome.NOT_RECORDED:
         return Evidence(

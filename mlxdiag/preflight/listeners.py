@@ -96,7 +96,7 @@ def lsof(out: bytes) -> Mapping[int, str]:
 
 def _put(held: dict[int, str], place: str, mark: str) -> None:
     address, _, port = place.rpartition(mark)
-    if not address or not port.isdecimal():
+    if not address or not re.fullmatch(r"\d{1,5}", port, re.ASCII):
         raise ParseError(f"not an address and a port: {place[:80]!r}")
     held.setdefault(int(port), address.partition("%")[0])
 

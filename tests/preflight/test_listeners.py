@@ -36,6 +36,15 @@ def test_what_is_no_table_is_refused(text: str) -> None:
             parse(text.encode())
 
 
+@pytest.mark.parametrize("port", ["9" * 5000, "٣", "-1", "x", ""])  # the first found by fuzzing
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    good = listening(32323)
+    with pytest.raises(ParseError):
+        listeners.netstat(good.replace("*.32323", f"*.{port}").encode())
+    with pytest.raises(ParseError):
+        listeners.ss(SS.replace("0.0.0.0:32323", f"0.0.0.0:{port}").encode())
+
+
 def test_the_one_that_is_there_decides_and_lsof_gives_the_name() -> None:
     missing = Capture("netstat", ("netstat",), Outcome.MISSING)
     captures = {"netstat": missing, "ss": capture("ss", SS), "lsof": capture("lsof", LSOF)}
