@@ -86,6 +86,8 @@ def _far(report: Report, near: Step, end: End, command: str) -> Step:
         near,
         host=port.host,
         subjects=(f"{port.host} {port.name} ({_socket(port)})",),
+        text=f"give this end an address in one new subnet with {end.far.host} {end.far.name}",
+        interrupts="The port's address changes, and its GID: what uses this cable fails.",
         command=command,
         ssh=touches(report.cluster, port.host, interfaces),
         survives_reboot=_survives(command, True),  # a service stores it

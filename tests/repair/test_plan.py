@@ -227,6 +227,8 @@ def test_no_address_comes_from_a_subnet_that_is_not_the_cables_own(far: tuple[st
     assert before.plan is not None
     steps = [step for step in before.plan.stages[0].steps if "network-ipv4" in step.confirms]
     assert len(steps) == 2 * len(far)
+    texts = [step.text for step in steps if step.host != "macstudio2"]
+    assert all(text.startswith("give this end an address in one new subnet") for text in texts)
     for step in steps:
         assert "192.168.86." not in (step.command or "")
         cluster = applied(cluster, step)
