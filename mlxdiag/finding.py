@@ -66,12 +66,16 @@ class FixKind(StrEnum):
 
 @dataclass(frozen=True)
 class Fix:
-    """What to type or touch. `command` is one line, for the finding's host unless `here`."""
+    """What to type or touch. `command` is one line, for the finding's host unless `here`.
+
+    `far_command` is one for the host at the far end of the cable, to be run with it.
+    """
 
     kind: FixKind
     text: str
     command: str | None = None
     here: bool = False
+    far_command: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ def is_ours(arguments: str) -> bool:
     return any(_OURS.search(word) for word in words)
 
 
+def is_launcher(arguments: str) -> bool:
+    """Tell whether a command line is that of a launcher of MLX, which has no launcher itself."""
+    return any(_LAUNCH.search(word) for word in arguments.split())
+
+
 def is_job(arguments: str) -> bool:
     """Tell whether a command line is that of an MLX job: a rank, a launcher, or a shell of one."""
     words = arguments.split()

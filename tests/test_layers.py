@@ -411,7 +411,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "finding",
         "readings",
     },
-    "checks.address": {"checks.subject", "cluster", "facts.netstat_inet", "readings"},
+    "checks.address": {"checks.subject", "cluster", "facts.netstat_inet", "finding", "readings"},
     "checks.answers": {
         "capture",
         "cluster",
@@ -430,7 +430,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
         "topology",
     },
-    "checks.crashes": {"cluster", "facts.diagnostic_reports", "finding", "readings"},
+    "checks.crashes": {"cluster", "errors", "facts.diagnostic_reports", "finding", "readings"},
     "checks.enough": {"cluster", "finding", "readings"},
     "checks.environment": {
         "checks.hostfile",
@@ -540,6 +540,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks.address",
         "checks.subject",
         "cluster",
+        "facts.exo_daemon",
         "facts.plutil_sharing",
         "facts.system_profiler_network",
         "finding",
@@ -788,7 +789,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnose.matcher": {"diagnose.blocks", "diagnose.entry", "diagnose.messages"},
     "diagnose.messages": {"diagnose.entry", "finding"},
     "diagnose.nearest": {"diagnose.entry", "diagnose.messages"},
-    "diagnose.order": {"diagnose.entry", "diagnose.nearest", "diagnose.reading"},
+    "diagnose.order": {
+        "checks.environment",
+        "diagnose.entry",
+        "diagnose.nearest",
+        "diagnose.reading",
+    },
     "diagnose.page": {"diagnose.entry", "diagnose.messages"},
     "diagnose.reading": {
         "diagnose.blocks",
@@ -1445,8 +1451,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cluster",
         "readings",
         "repair.step",
+        "routes",
     },
     "repair.script": {
+        "finding",
         "repair.step",
         "report",
     },
@@ -1455,7 +1463,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "repair.undo": {
         "checks.subject",
+        "cluster",
+        "facts.exo_daemon",
         "facts.socketfilterfw",
+        "facts.system_profiler_network",
+        "readings",
     },
     "report": {
         "advice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlxdiag.cluster import Cluster
+from mlxdiag.errors import MissingFact
 from mlxdiag.facts.diagnostic_reports import SYSTEM, CrashReport
 from mlxdiag.finding import (
     Confidence,
@@ -34,7 +35,7 @@ SHOWN = 3
 )
 def panic(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """RDMA's driver and a wired limit that is too high can bring the kernel down (mlx#3186)."""
-    return _since_boot(cluster, host, lambda report: report.panic, system=True)
+    return _since_boot(cluster, host, lambda report: report.panic, lambda _: True, system=True)
 
 
 @check(
@@ -50,9 +51,16 @@ def panic(cluster: Cluster, host: HostFacts) -> Evidence | None:
     needs=("access-reachable",),
 )
 def crashed(cluster: Cluster, host: HostFacts) -> Evidence | None:
-    """A rank that loses its cable ends by SIGSEGV and without a word in its log (mlx#4192)."""
+    """A rank that loses its cable ends by SIGSEGV and without a word in its log (mlx#4192).
+
+    Any Python may have crashed: only a program that is called after MLX is a warning.
+    """
     return _since_boot(
-        cluster, host, lambda report: not (report.panic or report.memory), system=False
+        cluster,
+        host,
+        lambda report: not (report.panic or report.memory),
+        lambda report: "mlx" in report.program.lower(),
+        system=False,
     )
 
 
@@ -66,27 +74,47 @@ def crashed(cluster: Cluster, host: HostFacts) -> Evidence | None:
     needs=("access-reachable", "resources-wired-memory"),
 )
 def memory(cluster: Cluster, host: HostFacts) -> Evidence | None:
-    """A rank that macOS ended so leaves its memory wired, and the next one ends sooner."""
-    return _since_boot(cluster, host, lambda report: report.memory, system=True)
+    """A rank that macOS ended so leaves its memory wired, and the next one ends sooner.
+
+    The name of such a report does not say whom macOS ended: it is information.
+    """
+    return _since_boot(cluster, host, lambda report: report.memory, lambda _: False, system=True)
 
 
 def _since_boot(
-    cluster: Cluster, host: HostFacts, wanted: Callable[[CrashReport], bool], *, system: bool
+    cluster: Cluster,
+    host: HostFacts,
+    wanted: Callable[[CrashReport], bool],
+    grave: Callable[[CrashReport], bool],
+    *,
+    system: bool,
 ) -> Evidence | None:
     """List reports of a kind; without its time in its name, a report counts as one since boot.
 
-    Where the system's folder may not be listed and that is where they are, nothing is known.
+    Where the folder that they are in may not be listed, nothing is known. Where none is `grave` it
+    is information.
     """
     survey = cluster.survey(host.host.name)
     found = need(survey.diagnostic_reports)
-    booted = need(survey.sysctl_state).booted or ""
-    since = [r for r in found.reports if wanted(r) and (not r.when or r.when >= booted)]
+    kept = [report for report in found.reports if wanted(report)]
+    booted = need(survey.sysctl_state).booted
+    if booted is None and any(report.when for report in kept):
+        raise MissingFact("sysctl_state", "no kern.boottime", host.host.name)
+    since = [report for report in kept if not report.when or report.when >= (booted or "")]
     if since:
         more = f" and {len(since) - SHOWN} more" if len(since) > SHOWN else ""
         last = ", ".join(report.label for report in reversed(since[-SHOWN:]))
-        return Evidence("diagnostic_reports", f"{last}{more}", "none since it booted")
+        return Evidence(
+            "diagnostic_reports",
+            f"{last}{more}",
+            "none since it booted",
+            severity=None if any(map(grave, since)) else Severity.INFO,
+        )
     if system and SYSTEM in found.denied:
         raise NeedsRoot(host.host.name, f"ls -t {SYSTEM}")
+    own = [folder for folder in found.denied if folder != SYSTEM]
+    if own and not system:
+        raise MissingFact("diagnostic_reports", f"{own[0]} may not be listed", host.host.name)
     return None
 
 

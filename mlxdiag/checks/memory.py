@@ -102,25 +102,33 @@ def memory_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
     "resources-wired-memory",
     title="no memory stays wired without a job that uses it",
     per="host",
+    severity=Severity.WARNING,
     confidence=Confidence.SEVERAL,
     fix=Fix(
-        FixKind.REBOOT,
-        "restart the host: what a killed rank had wired is given back by nothing else",
+        FixKind.RUN,
+        "see what is large: `top -l 1 -o mem -n 10`; restart the host only if that is far less than"
+        " what is wired",
     ),
     needs=("access-reachable",),
 )
 def wired_memory(cluster: Cluster, host: HostFacts) -> Evidence | None:
-    """What a rank had wired when it was killed stays so, and the next model does not fit."""
+    """What a rank had wired when it was killed stays so, and the next model does not fit.
+
+    Virtual machines and other programs that load models wire memory too, and not all are known.
+    """
     survey = cluster.survey(host.host.name)
     wired, memory = need(survey.vm_stat).wired_bytes, _memory(host)
     if wired is None:
         raise MissingFact("vm_stat", "no Pages wired down", host.host.name)
     if wired <= memory * WIRED_PART:
         return None
-    idle(survey.ps)
+    fact = need(survey.ps)
+    if not (fact.jobs or fact.holders) and fact.users:
+        raise MissingFact("processes", f"{fact.users[0].label} may use it", host.host.name)
+    idle(fact)
     return Evidence(
         "vm_stat",
-        f"{_gib(wired)} of {_gib(memory)} wired, and no job runs",
+        f"{_gib(wired)} of {_gib(memory)} wired, and no job is seen",
         f"{_gib(int(memory * WIRED_PART))} at most",
         measured=round(wired / GIB, 1),
         limit=round(memory * WIRED_PART / GIB, 1),

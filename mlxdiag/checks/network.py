@@ -57,7 +57,7 @@ def bridge(cluster: Cluster, end: End) -> Evidence | None:
     if name is None:
         return None
     command = address.leave_bridge_command(cluster, end)
-    fix = Fix(bridge.fix.kind, bridge.fix.text, command)
+    fix = address.addressed(cluster, end, bridge.fix, command)
     return Evidence("ifconfig", f"member of {name}", "no bridge", fix)
 
 
@@ -76,7 +76,7 @@ def ipv4(cluster: Cluster, end: End) -> Evidence | None:
         raise SkipCheck("no interface")
     if net.ipv4:
         return None
-    fix = Fix(ipv4.fix.kind, ipv4.fix.text, address.set_command(cluster, end))
+    fix = address.addressed(cluster, end, ipv4.fix, address.set_command(cluster, end))
     return Evidence("ifconfig", "no IPv4 address", "one", fix)
 
 
@@ -96,7 +96,7 @@ def link_local(cluster: Cluster, end: End) -> Evidence | None:
         raise SkipCheck("no IPv4 address")
     if not all(IPv4Address(a.address).is_link_local for a in net.ipv4):
         return None
-    fix = Fix(link_local.fix.kind, link_local.fix.text, address.set_command(cluster, end))
+    fix = address.addressed(cluster, end, link_local.fix, address.set_command(cluster, end))
     return Evidence("ifconfig", ", ".join(a.address for a in net.ipv4), "an address you set", fix)
 
 
@@ -117,8 +117,8 @@ def subnet(cluster: Cluster, link: Link) -> Evidence | None:
     if shared_subnet(link):
         return None
     said = " and ".join(", ".join(end.ipv4) for end in link.ends)
-    command = address.set_command(cluster, End(link, link.a))
-    fix = Fix(subnet.fix.kind, subnet.fix.text, command)
+    near = End(link, link.a)
+    fix = address.addressed(cluster, near, subnet.fix, address.set_command(cluster, near))
     return Evidence("ifconfig", said, "one subnet", fix)
 
 

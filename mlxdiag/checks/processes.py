@@ -31,9 +31,16 @@ _END = Fix(FixKind.RUN, "end it by its number and wait; never with -9: its memor
 def ranks(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """A rank whose launcher has gone keeps its port, its memory and its protection domains.
 
-    One that launchd started on purpose looks the same: then silence this check.
+    A launcher that was detached, and what started other jobs, is none. One that launchd started on
+    purpose looks the same: then silence this check.
     """
-    orphans = [p for p in need(cluster.survey(host.host.name).ps).jobs if p.parent == LAUNCHD]
+    ps = need(cluster.survey(host.host.name).ps)
+    parents = {process.parent for process in ps.processes if process.job}
+    orphans = [
+        job
+        for job in ps.jobs
+        if job.parent == LAUNCHD and not job.launcher and job.pid not in parents
+    ]
     if not orphans:
         return None
     return Evidence(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from mlxdiag.checks import address
 from mlxdiag.checks.subject import End, rdma_link
 from mlxdiag.cluster import Cluster
-from mlxdiag.facts import plutil_sharing
+from mlxdiag.facts import exo_daemon, plutil_sharing
 from mlxdiag.facts.system_profiler_network import MANUAL
 from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.readings import HostFacts, known, need
 
 EXO_SERVICE = "EXO Thunderbolt"
+_DAEMON = "system/io.exo.networksetup"
 
 
 @check(
@@ -20,8 +21,9 @@ EXO_SERVICE = "EXO Thunderbolt"
     severity=Severity.WARNING,
     fix=Fix(
         FixKind.RUN,
-        "stop EXO's daemon, or leave the addresses to it",
-        "sudo launchctl bootout system/io.exo.networksetup",
+        "stop EXO's daemon for good, or leave the addresses to it",
+        f"sudo launchctl disable {_DAEMON} && sudo mv {exo_daemon.FILE} {exo_daemon.FILE}.off"
+        f" && sudo launchctl bootout {_DAEMON}",
     ),
 )
 def exo(cluster: Cluster, host: HostFacts) -> Evidence | None:
@@ -48,7 +50,7 @@ def sharing(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """It puts ports into bridge100 and leases addresses and a default route down the cables."""
     enabled = need(cluster.survey(host.host.name).sharing).enabled
     if enabled is None:
-        line = f"sudo defaults read {plutil_sharing.FILE.removesuffix('.plist')}"
+        line = f"sudo plutil -extract NAT.Enabled raw -o - {plutil_sharing.FILE}"
         raise SkipCheck(f"only root may read it; by hand: {line}")
     if not enabled:
         return None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mlxdiag.checks.environment import SKEW_S
 from mlxdiag.diagnose.entry import Role
 from mlxdiag.diagnose.nearest import Near, nearest, of_any
 from mlxdiag.diagnose.reading import Reading, Sighting, Unknown
@@ -17,9 +18,6 @@ from mlxdiag.diagnose.reading import Reading, Sighting, Unknown
 By = Literal["one", "same", "lines", "time", "unknown", "none"]
 """How the first error was found: there is one; all say the same; by lines of one log; by times of
 several; several that cannot be ordered; there is none."""
-
-SURE_S = 1.0
-"""Clocks of hosts differ: times of two logs that are closer than this order nothing."""
 
 HALF_DAY_S = 43200.0
 
@@ -40,7 +38,8 @@ class Strange:
 class Diagnosis:
     """What the logs say. `causes` are one, or several that say the same or cannot be ordered.
 
-    `later` are errors of ranks' own that came after, or of a lesser kind; `strange` is not known.
+    `later` are errors of ranks' own that came after, or of a lesser kind, or of an earlier run of
+    the same log; `strange` is not known.
     """
 
     logs: tuple[Reading, ...]
@@ -58,6 +57,11 @@ class Diagnosis:
         return all(log.empty for log in self.logs)
 
     @property
+    def runs(self) -> int:
+        """How many runs the log with the most of them is of."""
+        return max((log.runs for log in self.logs), default=1)
+
+    @property
     def no_retry(self) -> bool:
         """Whether to try again may do harm."""
         return any(said.entry.no_retry for said in (*self.causes, *self.later))
@@ -72,9 +76,9 @@ def diagnose(logs: Sequence[Reading]) -> Diagnosis:
     """Order what the logs say."""
     own = {role: _of(logs, role) for role in Role}
     strangers = [said for log in logs for said in log.unknown]
-    pool = own[Role.CAUSE]
+    pool = _last(logs, own[Role.CAUSE])
     if not pool and not any(said.grave for said in strangers):
-        pool = own[Role.SYMPTOM]
+        pool = _last(logs, own[Role.SYMPTOM])
     causes, by = _first(pool)
     kept = {id(said) for said in causes}
     errors = (*own[Role.CAUSE], *own[Role.SYMPTOM])
@@ -94,6 +98,12 @@ def diagnose(logs: Sequence[Reading]) -> Diagnosis:
 
 def _of(logs: Iterable[Reading], role: Role) -> tuple[Sighting, ...]:
     return tuple(said for log in logs for said in log.sightings if said.entry.role is role)
+
+
+def _last(logs: Iterable[Reading], said: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    """Keep what is of the last run of its log: another run ended by another error."""
+    last = {log.name: log.runs - 1 for log in logs}
+    return tuple(each for each in said if each.run == last.get(each.speaker.source, each.run))
 
 
 def _first(pool: Sequence[Sighting]) -> tuple[tuple[Sighting, ...], By]:
@@ -128,7 +138,7 @@ def _earliest(heads: Sequence[Sighting]) -> Sighting | None:
         return None
     timed = sorted((stamp.seconds, n) for n, stamp in enumerate(stamps) if stamp)
     (first, number), (second, _), (last, _) = timed[0], timed[1], timed[-1]
-    if second - first < SURE_S:
+    if second - first < SKEW_S:
         return None
     wraps = stamps[number] is not None and stamps[number].kind == "day"  # type: ignore[union-attr]
     return None if wraps and last - first > HALF_DAY_S else heads[number]

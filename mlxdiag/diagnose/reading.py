@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlxdiag.diagnose import crash, speaker
 from mlxdiag.diagnose.blocks import REDRAWN, blocks, pieces, split
-from mlxdiag.diagnose.entry import Entry
+from mlxdiag.diagnose.entry import Entry, Role
 from mlxdiag.diagnose.matcher import Matcher, Stranger, starts
 from mlxdiag.diagnose.speaker import Speaker
 from mlxdiag.diagnose.stamps import Stamp, stamp
@@ -18,7 +19,19 @@ SIGHTINGS = 2000
 """Different sightings of one log that are kept; further ones are counted as `dropped`."""
 
 STRANGERS = 50
-"""Different errors that nobody knows, of one log."""
+"""Different errors that nobody knows, of one log, and as many again of those that end a process."""
+
+GAP_S = 600.0
+"""Errors of one log that are further apart by their times are of two runs."""
+
+TIMED = 2000
+"""Errors without a time of their own for which one is looked for above."""
+
+ENDS = ("launch-exit", "launch-killed")
+"""Ids of what mlx.launch says of ranks that have ended: they begin no run."""
+
+KILLED = "launch-killed"
+"""What mlx.launch says last: an error below it is of another run."""
 
 SHOWN = 400
 """Characters of a line that are kept."""
@@ -46,6 +59,7 @@ class Sighting:
     """A known message: who said it, where first, how often. `line` counts from 1.
 
     `errno` is the number's name. `about_rank` is whom the message names, `device` and `host` too.
+    `run` counts from 0 where a log is of several.
     """
 
     entry: Entry
@@ -59,6 +73,7 @@ class Sighting:
     about_rank: int | None = None
     host: str | None = None
     count: int = 1
+    run: int = 0
 
     @property
     def means(self) -> str:
@@ -91,7 +106,10 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one log says, in the order of its lines. `dropped` counts what was not kept."""
+    """What one log says, in the order of its lines. `dropped` counts what was not kept.
+
+    `runs` are how many it is of, as far as it has errors.
+    """
 
     name: str
     lines: int
@@ -99,6 +117,7 @@ class Reading:
     unknown: tuple[Unknown, ...]
     edges: tuple[Unknown, ...] = ()
     dropped: int = 0
+    runs: int = 1
 
     @property
     def empty(self) -> bool:
@@ -117,7 +136,12 @@ class _Page:
     numbered: bool = True
     sightings: dict[tuple[object, ...], Sighting] = field(default_factory=dict)
     unknown: dict[tuple[object, ...], Unknown] = field(default_factory=dict)
+    strangers: Counter[bool] = field(default_factory=Counter)
     dropped: int = 0
+    run: int = 0
+    over: bool = False
+    timed: int = 0
+    last: Stamp | None = None
 
     def line(self, number: int, text: str, before: str = "") -> None:
         """Take one line that may say something; `before` is what stands above it."""
@@ -136,7 +160,12 @@ class _Page:
         self, number: int, text: str, before: str, entry: Entry, match: re.Match[str]
     ) -> None:
         said = self._sighting(number, text, entry, match)
-        key = (entry.id, said.speaker, said.number, said.device, said.about_rank, said.host)
+        if entry.role is not Role.NOTICE and not entry.id.startswith(ENDS):
+            self._error(said.when, before)
+        self.over |= entry.id == KILLED
+        said = replace(said, run=self.run)
+        what = (said.number, said.device, said.about_rank, said.host)
+        key = (self.run, entry.id, said.speaker, *what)
         known = self.sightings.get(key)
         if known is not None:
             self.sightings[key] = replace(known, count=known.count + 1)
@@ -148,15 +177,30 @@ class _Page:
     def _strange(self, number: int, text: str, before: str, *, grave: bool) -> None:
         of = speaker.of_line(text, self.now, self.hosts)
         shown = text[:SHOWN].strip()
+        if grave:
+            self._error(stamp(text), before)
         key = (of, re.sub(r"0x[0-9a-f]+|\d+", "0", shown))
         known = self.unknown.get(key)
         if known is not None:
             self.unknown[key] = replace(known, count=known.count + 1)
-        elif len(self.unknown) < STRANGERS:
+        elif self.strangers[grave] < STRANGERS:
+            self.strangers[grave] += 1
             when = stamp(text) or _above(before)
             self.unknown[key] = Unknown(of, shown, number, when, grave)
         else:
             self.dropped += 1
+
+    def _error(self, when: Stamp | None, before: str) -> None:
+        """Begin another run where an error is long after the last, or below the launcher's end."""
+        if when is None and self.timed < TIMED:
+            self.timed += 1
+            when = _above(before)
+        last = self.last
+        if when and last and when.kind == last.kind and when.seconds - last.seconds > GAP_S:
+            self.over = True
+        self.run += self.over
+        self.over = False
+        self.last = when or last
 
     def _sighting(self, number: int, text: str, entry: Entry, match: re.Match[str]) -> Sighting:
         told = match.groupdict()
@@ -197,6 +241,7 @@ def read(log: Log, matcher: Matcher, hosts: Sequence[str] = ()) -> Reading:
         unknown=unknown,
         edges=_edges(page.own, head, tail, count),
         dropped=page.dropped,
+        runs=page.run + 1,
     )
 
 

@@ -48,10 +48,10 @@ def suspect(said: Sighting, diagnosis: Diagnosis) -> Suspect:
 
 
 def _by_launcher(said: Sighting, diagnosis: Diagnosis) -> Suspect:
-    exits = _exits(diagnosis, said.speaker.source)
+    exits = _exits(diagnosis, said)
     if len(exits) != 1:
         return Suspect()
-    echo = any(e.speaker.source == said.speaker.source and _raised(e) for e in diagnosis.echoes)
+    echo = any(_beside(said, e) and _raised(e) for e in diagnosis.echoes)
     how = "from mlx.launch, which saw no other rank end with an error"
     more = "; an echo in the log may be its word, too" if echo else ""
     return Suspect(exits.pop(), None, how + more, sure=not echo)
@@ -62,10 +62,15 @@ def _raised(echo: Sighting) -> bool:
     return echo.entry.by != "mlx.launch"
 
 
-def _exits(diagnosis: Diagnosis, source: str) -> set[int]:
+def _beside(said: Sighting, other: Sighting) -> bool:
+    """Whether both are of one run in one log."""
+    return (said.speaker.source, said.run) == (other.speaker.source, other.run)
+
+
+def _exits(diagnosis: Diagnosis, said: Sighting) -> set[int]:
     everything: Iterable[Sighting] = (*diagnosis.causes, *diagnosis.later, *diagnosis.notices)
     return {
-        said.about_rank
-        for said in everything
-        if said.entry.id in EXITS and said.speaker.source == source and said.about_rank is not None
+        each.about_rank
+        for each in everything
+        if each.entry.id in EXITS and _beside(said, each) and each.about_rank is not None
     }

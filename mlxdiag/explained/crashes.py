@@ -29,7 +29,8 @@ ENTRIES: dict[str, Explained] = {
         ),
     ),
     "crashes-ranks": Explained(
-        detect=_NAMES,
+        detect=_NAMES
+        + " Information for any Python, a warning for a program that is called after MLX.",
         steps=(
             "Look for the frame: `grep -l tbt_post_recv ~/Library/Logs/DiagnosticReports/*.ips`.",
             "It is there: reseat the cables of this host and start all ranks again.",
@@ -46,7 +47,8 @@ ENTRIES: dict[str, Explained] = {
         ),
     ),
     "crashes-memory": Explained(
-        detect=_NAMES + " Where that folder may be listed by root alone, the check is skipped.",
+        detect=_NAMES + " Where that folder may be listed by root alone, the check is skipped. The"
+        " name does not say whose process was ended: it is information.",
         steps=(
             "See who was ended: `sudo grep -m1 largestProcess"
             " /Library/Logs/DiagnosticReports/JetsamEvent-*.ips`.",

@@ -68,8 +68,11 @@ ENTRIES: dict[str, Explained] = {
         " location, puts the ports on DHCP and deletes bridge0.",
         steps=(
             "EXO is still used: leave the addresses to it and expect 169.254 ones.",
-            "It is not: `sudo launchctl bootout system/io.exo.networksetup`.",
-            "For good: `sudo rm /Library/LaunchDaemons/io.exo.networksetup.plist`.",
+            "It is not: `sudo launchctl disable system/io.exo.networksetup`, else it is there again"
+            " after a restart.",
+            "Move its file away: `sudo mv /Library/LaunchDaemons/io.exo.networksetup.plist"
+            " /Library/LaunchDaemons/io.exo.networksetup.plist.off`: EXO.app may put it back.",
+            "End it: `sudo launchctl bootout system/io.exo.networksetup`, if it is loaded.",
             "`networksetup -getcurrentlocation` says `exo`: `sudo networksetup -switchtolocation"
             " Automatic`, then set the addresses again.",
         ),

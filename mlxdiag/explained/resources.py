@@ -19,7 +19,8 @@ _DOWN = "The host restarts, and everything that runs on it ends."
 
 ENTRIES: dict[str, Explained] = {
     "resources-ranks": Explained(
-        detect=_PS + " Left behind is one whose parent is launchd (1).",
+        detect=_PS + " Left behind is one whose parent is launchd (1), that is no launcher and has"
+        " started no other.",
         steps=(
             "Look at it: `ps -o pid,ppid,etime,command -p PID`.",
             "End it: `kill PID`, and wait for a minute.",
@@ -139,11 +140,13 @@ ENTRIES: dict[str, Explained] = {
     ),
     "resources-wired-memory": Explained(
         detect="`Pages wired down` of `vm_stat` times the size of a page, against 40 % of"
-        " hw.memsize, where no job and no other program that loads models is seen.",
+        " hw.memsize, where no job and no other program that loads models is seen. Where a Python"
+        " runs it is not known.",
         steps=(
             "Look again after a minute: a job that has just ended gives its memory back.",
-            "See what is large: `top -l 1 -o mem -n 5`. A sum far below what is wired is a leak.",
-            *_RESTART,
+            "See what is large: `top -l 1 -o mem -n 10`. Virtual machines and programs that load"
+            " models (LM Studio, Draw Things) wire memory too: end them by their own means.",
+            "A sum far below what is wired is a leak: only then restart the host.",
         ),
         risk=_DOWN,
         survives_reboot=None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
-from mlxdiag.jobs import is_job, is_ours
+from mlxdiag.jobs import is_job, is_launcher, is_ours
 from mlxdiag.keys import masked
 
 COMMAND = Command("processes", ("ps", "-axww", "-o", "pid,ppid,stat,etime,command"))
@@ -32,8 +32,8 @@ HOLDERS = frozenset(
 class Process:
     """One process. `program` is the name of its file, without folder and arguments.
 
-    `job` says that its arguments are those of an MLX job; the arguments themselves are shown
-    nowhere.
+    `job` says that its arguments are those of an MLX job, `launcher` that they are mlx.launch's;
+    the arguments themselves are shown nowhere.
     """
 
     pid: int
@@ -42,6 +42,7 @@ class Process:
     age_s: int
     program: str
     job: bool
+    launcher: bool = False
 
     @property
     def stuck(self) -> bool:
@@ -122,9 +123,9 @@ def _process(line: str) -> tuple[Process, bool]:
     wanted = job or python or named
     age = int(match["m"]) * 60 + int(match["s"])
     age += int(match["h"] or 0) * 3600 + int(match["d"] or 0) * 86400
-    return Process(
-        int(match["pid"]), int(match["parent"]), match["state"], age, program, job
-    ), wanted
+    launcher = job and is_launcher(arguments)
+    pid, parent = int(match["pid"]), int(match["parent"])
+    return Process(pid, parent, match["state"], age, program, job, launcher), wanted
 
 
 def _program(arguments: str) -> str:

@@ -27,7 +27,7 @@ ORDERS = {
     "one": "the only error of a rank's own",
     "same": "several ranks say the same",
     "lines": "the first in the order of the log",
-    "time": "the first by the times of the logs, at least a second before all others",
+    "time": "the first by the times of the logs, at least 5 s before all others",
     "unknown": "the order across these logs is not known: each has an error of its own",
     "none": "",
 }
@@ -75,13 +75,26 @@ def diagnosed(judged: Judged) -> tuple[Part, ...]:
 
 
 def _after(found: Diagnosis) -> str:
-    return "after the cause, or of less weight" if found.causes else "no cause by itself"
+    if not found.causes:
+        return "no cause by itself"
+    return "after the cause, or of less weight" + (", or of an earlier run" * (found.runs > 1))
 
 
 def _case(case: Case, judged: Judged) -> Iterator[Part]:
-    yield Part("Cause", ORDERS[judged.diagnosis.by], tuple(_cause(case, judged)))
+    yield Part("Cause", _order(judged.diagnosis), tuple(_cause(case, judged)))
     yield Part("Look for", "in this order", tuple(map(_tested, case.tested)))
     yield Part("Repair", "", tuple(_repairs(case)))
+
+
+def _order(found: Diagnosis) -> str:
+    """Say how it was found; what any ssh or shell prints is not said to be a rank's."""
+    words = ORDERS[found.by]
+    said = [each for log in found.logs for each in log.sightings]
+    if found.by == "one" and all(each.entry.by in ("ssh", "shell") for each in said):
+        words = "the only known error; nothing in the log is MLX's, so it may be of something else"
+    if found.runs > 1:
+        words += f"; the log is of {found.runs} runs, and this is the last"
+    return words
 
 
 def _cause(case: Case, judged: Judged) -> Iterator[Line]:

@@ -10,12 +10,12 @@ from mlxdiag.explained import entries
 from mlxdiag.finding import Finding, FixKind, Severity, Status, Subject
 from mlxdiag.ports import Port
 from mlxdiag.repair import undo
-from mlxdiag.repair.reach import named, touches
-from mlxdiag.repair.step import Path, Plan, Stage, Step
+from mlxdiag.repair.reach import named, reachable, touches
+from mlxdiag.repair.step import ON_HOSTS, Path, Plan, Stage, Step
 from mlxdiag.report import Report
 
 STAGES: tuple[tuple[str, frozenset[FixKind]], ...] = (
-    ("on the hosts", frozenset({FixKind.RUN, FixKind.SETTINGS, FixKind.WAIT})),
+    (ON_HOSTS, frozenset({FixKind.RUN, FixKind.SETTINGS, FixKind.WAIT})),
     ("at the cables", frozenset({FixKind.REPLUG, FixKind.RECABLE})),
     ("restarts", frozenset({FixKind.REBOOT})),
     ("updates", frozenset({FixKind.UPGRADE})),
@@ -54,11 +54,14 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
         return
     host = None if fix.here or (entry.place == "here" and not fix.command) else cause.subject.host
     command = fix.command or (RESTART if fix.kind is FixKind.REBOOT and host else None)
-    interfaces = _interfaces(cause.subject, command)
     ssh = Path.NO
     if host is not None and fix.kind in TOUCHING:
+        interfaces: frozenset[str] | None = _interfaces(cause.subject, command)
+        if not interfaces and fix.kind is not FixKind.RUN:
+            interfaces = reachable(report.cluster, host, vpn="vpn" in cause.id)
         ssh = touches(report.cluster, host, interfaces)
-    yield Step(
+    end = _end(report, cause.subject)
+    near = Step(
         host=host,
         kind=fix.kind,
         subjects=(_where(report, cause.subject),),
@@ -67,12 +70,33 @@ def _steps(report: Report, cause: Finding) -> Iterator[Step]:
         interrupts=entry.risk,
         ssh=ssh,
         survives_reboot=_survives(command, entry.survives_reboot),
-        undo=undo.of(command, _end(report, cause.subject)),
+        undo=undo.of(command, undo.Before(report.cluster, host, end)) if host else None,
         confirms=(cause.id,),
+    )
+    yield near
+    if fix.far_command and end is not None:
+        yield _far(report, near, End(end.link, end.far), fix.far_command)
+
+
+def _far(report: Report, near: Step, end: End, command: str) -> Step:
+    """Give the same step for the far end of the cable."""
+    port = end.port
+    interfaces = frozenset({port.name}) | named(command)
+    return replace(
+        near,
+        host=port.host,
+        subjects=(f"{port.host} {port.name} ({_socket(port)})",),
+        text=f"give this end an address in one new subnet with {end.far.host} {end.far.name}",
+        interrupts="The port's address changes, and its GID: what uses this cable fails.",
+        command=command,
+        ssh=touches(report.cluster, port.host, interfaces),
+        survives_reboot=_survives(command, True),  # a service stores it
+        undo=undo.of(command, undo.Before(report.cluster, port.host, end)),
     )
 
 
 def _interfaces(subject: Subject, command: str | None) -> frozenset[str]:
+    """Name what the step is about; a step about a whole host names none."""
     own = {subject.interface} if subject.kind in ("port", "link") and subject.interface else set()
     return frozenset(own) | named(command or "")
 

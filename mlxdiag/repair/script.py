@@ -1,25 +1,34 @@
-"""Script: the commands of the first stage as a shell script for each host, to be read and run."""
+"""Script: the commands to type on the hosts as a shell script for each, to be read and run."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from mlxdiag.repair.step import Path, Plan, Step
+from mlxdiag.finding import FixKind
+from mlxdiag.repair.step import ON_HOSTS, Path, Plan, Step
 from mlxdiag.report import Report
 
 AGAIN = "Now look again from where you keep the inventory: mlxdiag fix"
 
 
 def scripts(report: Report, plan: Plan) -> Mapping[str, str]:
-    """Give the text per host that has something to type before the first look again."""
-    first = plan.stages[0].steps if plan.stages else ()
-    hosts = dict.fromkeys(step.host for step in first if step.host and step.command)
-    return {host: _script(report, plan, host) for host in hosts if host}
+    """Give the text per host that has something to type before the first look again.
+
+    A restart and what is typed in Recovery are in no script, whichever stage comes first.
+    """
+    typed = [
+        step
+        for stage in plan.stages
+        if stage.name == ON_HOSTS
+        for step in stage.steps
+        if step.kind is FixKind.RUN and step.command
+    ]
+    hosts = dict.fromkeys(step.host for step in typed if step.host)
+    return {host: _script(report, [s for s in typed if s.host == host], host) for host in hosts}
 
 
-def _script(report: Report, plan: Plan, host: str) -> str:
-    mine = [step for step in plan.stages[0].steps if step.host == host and step.command]
+def _script(report: Report, mine: Sequence[Step], host: str) -> str:
     lines = [
         "#!/bin/sh",
         f"# mlxdiag fix: {_plain(host)}, from what the hosts said at {_plain(report.started_at)}.",

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from mlxdiag.finding import FixKind
 
+ON_HOSTS = "on the hosts"
+"""The stage of what is typed or set while the hosts run on."""
+
 
 class Path(StrEnum):
     """Whether ssh to the host goes over the interface that a step touches."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from mlxdiag import checks
 from mlxdiag.checks import CHECKS, whole
 from mlxdiag.finding import Confidence, Severity, Status
 from mlxdiag.recording import Recording
@@ -48,6 +49,10 @@ def test_a_clean_cluster_passes_all_of_them() -> None:
     passed = {f.id for f in report.findings if f.status is Status.PASS}
     assert {check.id for check in FURTHER} <= passed
     assert (report.verdict, report.exit_code) == ("pass", 0)
+
+
+def test_no_area_is_forgotten() -> None:
+    assert set(whole.AREAS) == {*checks.AREAS, *whole.FURTHER}
 
 
 @pytest.mark.parametrize("id_", sorted(FAILING))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mlxdiag.capture import Outcome
+from mlxdiag.facts.exo_daemon import FILE as EXO
 from mlxdiag.finding import Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.recording import Recording
@@ -93,7 +94,10 @@ def test_what_only_root_may_read_is_skipped_with_the_line_to_run() -> None:
     report = checked(saying(clean(), HOST, "plutil_sharing", refused))
     finding = of(report, "network-sharing", HOST)
     assert finding.status is Status.SKIP
-    assert "sudo defaults read /Library/Preferences/SystemConfiguration/" in finding.reason
+    assert (
+        "sudo plutil -extract NAT.Enabled raw -o - /Library/Preferences/SystemConfiguration/"
+        in finding.reason
+    )
     assert report.exit_code == 0
     capture = clean().hosts[HOST]["nvram_rdma"]
     said = b"nvram: Error getting variable - 'rdma-enable': (iokit/common) not permitted\n"
@@ -278,11 +282,17 @@ def test_a_route_and_a_firewall_are_taken_back() -> None:
     route = of(checked(FAILING["network-route"]()), "network-route", f"{HOST} en3").fix
     assert route is not None
     assert route.command == "sudo route -n add -host 10.219.1.1 -interface en3"
-    assert undo.of(route.command, None) == "sudo route -n delete -host 10.219.1.1"
+    before = undo.Before(checked(clean()).cluster, HOST)
+    assert undo.of(route.command, before) == "sudo route -n delete -host 10.219.1.1"
     exo = of(checked(FAILING["network-exo"]()), "network-exo", HOST).fix
     assert exo is not None
-    assert undo.of(exo.command, None) == (
-        "sudo launchctl bootstrap system /Library/LaunchDaemons/io.exo.networksetup.plist"
+    assert exo.command == (
+        "sudo launchctl disable system/io.exo.networksetup"
+        f" && sudo mv {EXO} {EXO}.off && sudo launchctl bootout system/io.exo.networksetup"
+    )
+    assert undo.of(exo.command, before) == (
+        f"sudo mv {EXO}.off {EXO} && sudo launchctl enable system/io.exo.networksetup"
+        f" && sudo launchctl bootstrap system {EXO}"
     )
 
 

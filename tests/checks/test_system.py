@@ -8,7 +8,7 @@ import pytest
 
 from mlxdiag import survey
 from mlxdiag.capture import Capture, Outcome
-from mlxdiag.finding import Severity, Status
+from mlxdiag.finding import FixKind, Severity, Status
 from mlxdiag.inventory import Server
 from mlxdiag.recording import Recording
 from tests.checks.further import crashes, environment, rendezvous, resources, versions
@@ -88,6 +88,70 @@ def test_what_only_root_may_list_is_said_with_the_line_to_run() -> None:
             "needs root: run `sudo ls -t /Library/Logs/DiagnosticReports` on macstudio2"
         )
     assert of(report, "crashes-ranks", HOST).status is Status.FAIL
+
+
+def test_a_folder_of_ones_own_that_is_denied_is_not_an_empty_one() -> None:
+    denied = Capture(
+        "diagnostic_reports",
+        ("find",),
+        Outcome.EXITED,
+        1,
+        stderr=f"find: {crashes.OWN}: Operation not permitted\n".encode(),
+    )
+    report = checked(saying(clean(), HOST, "diagnostic_reports", denied))
+    found = of(report, "crashes-ranks", HOST)
+    assert found.status is Status.UNKNOWN
+    assert found.evidence is not None
+    assert found.evidence.observed == f"{crashes.OWN} may not be listed"
+    assert of(report, "crashes-panic", HOST).status is Status.PASS
+
+
+@pytest.mark.parametrize(("name", "status"), [("python3.12", Status.UNKNOWN), ("", Status.PASS)])
+def test_without_the_time_of_the_boot_no_report_counts(name: str, status: Status) -> None:
+    paths = [f"{crashes.OWN}/{name}-2025-12-24-101500.ips"] if name else []
+    made = altered(crashes.left(*paths)(), HOST, "sysctl_state", b"kern.boottime", b"another.name")
+    assert of(checked(made), "crashes-ranks", HOST).status is status
+
+
+@pytest.mark.parametrize(
+    ("program", "severity"),
+    [("python3.12", Severity.INFO), ("mlx_lm.server", Severity.WARNING)],
+)
+def test_a_crash_weighs_by_whether_its_name_is_mlxs(program: str, severity: Severity) -> None:
+    made = crashes.left(f"{crashes.OWN}/{program}-2026-01-30-101500.ips")()
+    assert of(checked(made), "crashes-ranks", HOST).severity is severity
+    assert of(checked(crashes.FAILING["crashes-memory"]()), "crashes-memory", HOST).severity is (
+        Severity.INFO
+    )
+
+
+PYTHON = "  940     1 S       01:02:03 /opt/homebrew/bin/python3.12 notebook.py"
+
+
+def test_memory_that_a_python_may_hold_is_not_known_to_be_free() -> None:
+    made = resources.FAILING["resources-wired-memory"]()
+    found = of(checked(made), "resources-wired-memory", HOST)
+    assert (found.status, found.severity) == (Status.FAIL, Severity.WARNING)
+    assert found.fix is not None
+    assert (found.fix.kind, found.fix.command) == (FixKind.RUN, None)
+    made = printing(made, HOST, "processes", said.ps(PYTHON).stdout)
+    found = of(checked(made), "resources-wired-memory", HOST)
+    assert found.status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("  700     1 S       01:02:03 /opt/bin/python /opt/bin/mlx.launch --hosts a x.py",),
+        (
+            resources.RANK.replace("  700 ", "    1 "),
+            resources.RANK.replace("  812   700", "  813   812"),
+        ),
+    ],
+)
+def test_a_detached_launcher_is_no_rank_that_was_left_behind(lines: tuple[str, ...]) -> None:
+    made = resources.running(*lines)()
+    assert of(checked(made), "resources-ranks", HOST).status is Status.PASS
 
 
 def test_a_report_from_before_the_boot_is_over() -> None:

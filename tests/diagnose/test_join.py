@@ -170,6 +170,27 @@ def test_an_ssh_error_is_about_the_host_it_names() -> None:
     assert set(answers(case)) == {"not known"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssh: connect to host studio2 port 22: Operation timed out\n",
+        "Permission denied (publickey).\n",
+        "zsh: killed     python generate.py\n",
+    ],
+)
+def test_what_any_shell_prints_is_not_said_to_be_a_ranks(text: str) -> None:
+    alone = FORMATS["table"](made(text), Style(width=200))
+    assert "of a rank's own" not in alone
+    assert "it may be of something else" in alone
+    beside = FORMATS["table"](made(text + ended(2) + killed(0)), Style(width=200))
+    assert "it may be of something else" not in beside
+
+
+def test_a_log_of_several_runs_says_that_the_last_counts() -> None:
+    text = FORMATS["table"](made(raised(RTR) + killed(0) + raised(DOMAIN)), Style(width=200))
+    assert "the log is of 2 runs, and this is the last" in text
+
+
 def test_without_a_recording_nothing_is_tested_and_nothing_passes() -> None:
     report = made(raised(DOMAIN, "[rank 2] "))
     case = case_of(report)

@@ -72,10 +72,10 @@ def timed(*pairs: tuple[str, str]) -> str:
 @pytest.mark.parametrize(
     ("one", "other", "by"),
     [
-        ("2026-01-30 22:10:05,100", "2026-01-30 22:10:02,900", "time"),
-        ("2026-01-30T22:10:05Z", "2026-01-30T23:10:02+01:00", "time"),
-        ("22:10:05.1", "22:10:02.9", "time"),
-        ("2026-01-30 22:10:05,100", "2026-01-30 22:10:04,900", "unknown"),
+        ("2026-01-30 22:10:08,100", "2026-01-30 22:10:02,900", "time"),
+        ("2026-01-30T22:10:08Z", "2026-01-30T23:10:02+01:00", "time"),
+        ("22:10:08.1", "22:10:02.9", "time"),
+        ("2026-01-30 22:10:07,100", "2026-01-30 22:10:02,900", "unknown"),
         ("2026-01-30 22:10:05,100", "22:10:02", "unknown"),
         ("2026-01-30T22:10:05Z", "2026-01-30 22:10:02", "unknown"),
         ("00:00:05", "23:59:59", "unknown"),
@@ -116,6 +116,33 @@ def test_an_error_that_nobody_knows_is_named_where_it_stands_before_the_cause() 
         ("KeyError: 'layers'", True),
         ("IndexError: 7", False),
     ]
+
+
+def test_of_a_log_of_several_runs_the_last_counts() -> None:
+    first = raised(RTR) + ended(2) + killed(0, 1, 3)
+    second = raised(DOMAIN) + raised(RTR) + ended(1) + killed(0, 2, 3)
+    found = diagnosed(first + HEAD + second)
+    assert (causes(found), found.by, found.runs) == (["jaccl-protection-domain"], "lines", 2)
+    assert [said.entry.id for said in found.later] == ["jaccl-rtr", "jaccl-rtr"]
+    assert suspect(found.causes[0], found).rank == 1
+    echoes = diagnosed(first + raised(ECHO) + killed(0))
+    assert (causes(echoes), echoes.by) == ([], "none")
+
+
+@pytest.mark.parametrize(("later", "runs"), [("22:30:00", 2), ("22:12:00", 1)])
+def test_errors_that_are_long_apart_are_of_two_runs(later: str, runs: int) -> None:
+    found = diagnosed(timed(("22:10:00", RTR), (later, DOMAIN)))
+    assert found.runs == runs
+    assert causes(found) == ["jaccl-protection-domain" if runs == 2 else "jaccl-rtr"]
+    above = diagnosed(f"22:10:00 INFO on\n{raised(RTR)}{later} INFO on\n{raised(DOMAIN)}")
+    assert above.runs == runs
+
+
+def test_a_grave_error_has_room_beside_many_others() -> None:
+    many = "".join(f"ERROR {chr(97 + n % 26)}{chr(97 + n // 26)} is odd\n" for n in range(120))
+    found = diagnosed(many + "KeyError: 'layers'\n" + raised(REFUSED))
+    assert found.grave
+    assert causes(found) == []
 
 
 def test_mlx_launch_names_the_rank_where_it_saw_one_end_by_itself() -> None:
