@@ -37,3 +37,14 @@ def put(path: Path, text: str, *, over: bool = True) -> None:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def put_secret(path: Path, text: str) -> None:
+    """Create a file that only the user can read; raise MlxdiagError, also where it exists."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(text, encoding="utf-8")
+    except FileExistsError as error:
+        raise MlxdiagError(f"{path}: exists already; it is never overwritten") from error
+    except OSError as error:
+        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,7 +1,8 @@
 """Processes: which of a host's are the user's server or its ranks. By their own arguments.
 
 A process is met by the pattern only where it *is* what the pattern names: its program, or the
-Python that runs it. An editor with the file open, grep, a shell around it or ssh to it are not.
+script or module that its Python runs. An editor with the file open, grep, a shell around it or ssh
+to it are not, and neither is a Python that has it among its arguments.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from mlxdiag.errors import InventoryError
 from mlxdiag.facts.ps import Process
 
 _PYTHON = re.compile(r"(?:[Pp]ython|pypy)[\d.]*t?d?")
+_OPTION = re.compile(r"-[A-VYZabd-ln-z]*(?P<takes>[cmWX])(?P<value>.*)")
+"""Short options of Python, several in a word; the last may take a value, there or behind it."""
+
 _OURS = re.compile(r"(?:^|/)mlxdiag$|^mlxdiag-kernel\b")
 _LAUNCH = re.compile(r"(?:^|/)mlx\.(?:launch|distributed_config)$|^mlx\._distributed_utils\b")
 _TRACKER = re.compile(r"-c from multiprocessing\.")
@@ -66,9 +70,31 @@ def met(process: Process, pattern: re.Pattern[str]) -> bool:
         return False
     first = process.words[0] if process.words else ""
     if not is_python(process):  # an editor may have any file open
-        return bool(first) and pattern.search(first) is not None
+        return bool(pattern.search(name) or pattern.fullmatch(first)) if name else False
+    end = _runs_until(process.arguments)
     found = pattern.finditer(process.arguments)
-    return any(match.end() > len(first) for match in found)  # what runs is behind the interpreter
+    return any(len(first) < match.end() and match.start() < end for match in found)
+
+
+def _runs_until(arguments: str) -> int:
+    """Find where the script, or the module of -m, ends; 0 for -c, whose program has no end in ps.
+
+    The word ends at a blank: of a script with blanks in its path it is the beginning.
+    """
+    wanted = ""
+    for word in [*re.finditer(r"\S+", arguments)][1:]:
+        if wanted == "m" or (not wanted and not word[0].startswith("-")):
+            return word.end()
+        option = None if wanted else _OPTION.fullmatch(word[0])
+        wanted = ""
+        if option is None:
+            continue
+        if option["takes"] == "c":
+            return 0
+        if option["takes"] == "m" and option["value"]:
+            return word.end()
+        wanted = "" if option["value"] else option["takes"]
+    return 0
 
 
 def could_be_rank(process: Process) -> bool:

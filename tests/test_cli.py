@@ -457,3 +457,13 @@ def test_a_plugin_that_breaks_is_unknown_and_says_where() -> None:
 def test_help_says_what_a_plugin_exits_with() -> None:
     said = " ".join(run("ports", "--help").stdout.split())
     assert "0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("bundle", "0 the archive is written"), ("explain", "0 it is explained")],
+)
+def test_a_command_that_judges_nothing_has_exit_codes_of_its_own(command: str, said: str) -> None:
+    text = " ".join(run(command, "--help").stdout.split())
+    assert said in text
+    assert "1 a check failed" not in text

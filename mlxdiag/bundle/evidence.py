@@ -11,14 +11,19 @@ _CRASHES = """\
 for folder in "$HOME/Library/Logs/DiagnosticReports" /Library/Logs/DiagnosticReports; do
   find "$folder" -type f -mtime -7 \\( -name "*.ips" -o -name "*.panic" \\) 2>/dev/null
 done | while IFS= read -r file; do
-  if grep -qiE "libmlx|jaccl|librdma|thunderboltrdma|panic" "$file" 2>/dev/null; then
+  words="libmlx|jaccl|librdma|thunderboltrdma"
+  case "${file##*/}" in *.panic|panic-*.ips) words="$words|panic" ;; esac
+  if grep -qiE "$words" "$file" 2>/dev/null; then
     printf "== %s\\n" "$file"
     head -c 65536 "$file"
     printf "\\n"
   fi
 done | head -c 1048576
 """
-"""Crash reports of the last seven days that name MLX or RDMA, and panics: 64 KiB of each."""
+"""Crash reports of the last seven days that name MLX or RDMA, and panics: 64 KiB of each.
+
+Programs in Rust and Go have `panic` in the names of their functions: only the kernel's files count.
+"""
 
 COMMANDS: tuple[Command, ...] = (
     Command("crash_reports", ("/bin/sh", "-c", _CRASHES), 20, lane="evidence"),

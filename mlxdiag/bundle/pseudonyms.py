@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import AddressValueError, IPv6Address
+from unicodedata import normalize
 
 from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
 
@@ -19,18 +20,35 @@ _GUID = (
 )
 _MAC = rf"(?<![{_HEX}:])(?:[{_HEX}]{{1,2}}:){{5}}[{_HEX}]{{1,2}}(?![{_HEX}:])"
 _IPV6 = rf"(?<![\w:.])(?:[{_HEX}]{{0,4}}:){{2,7}}(?:[0-9.]{{7,15}}|[{_HEX}]{{0,4}})(?![\w:.])"
-_IPV4 = r"(?<![0-9A-Za-z.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
-_HOME = r"(?:(?<=/Users/)|(?<=/home/))[^/\s\"':\\]+"
+_IPV4 = r"(?<![0-9.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
+_HOME = (
+    r"(?:(?<=/Users/)|(?<=/home/)|(?<=/Users\\/)|(?<=/home\\/))"
+    rf"(?:[^/\s\"':\\]|\\u[{_HEX}]{{4}})+"
+)
+"""A letter may stand before an address (lsof -F), a backslash before a slash (JSON of macOS)."""
+
 _UDID = rf"(?<![{_HEX}-])[{_HEX}]{{8}}-[{_HEX}]{{16}}(?![{_HEX}-])"
 _SERIAL = (
     r"(?i:(?<=serial_number\" : \")|(?<=serial_number_key\" : \")|(?<=serial number \(system\): )"
     r"|(?<=serialnumber\" = \")|(?<=serial number: ))[A-Za-z0-9]{6,}"
 )
+_EMAIL = r"(?<![\w.%+-])[\w.%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])"
+_DOMAIN = r"(?:(?<=://)|(?<=://\*\*\*@))(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}(?![\w-])"
+_EVERYBODYS = re.compile(
+    r"(?:.*\.)?(?:apple\.com|github\.com|github\.io|githubusercontent\.com|huggingface\.co"
+    r"|python\.org|pythonhosted\.org|pypi\.org|mlx\.ai)",
+    re.IGNORECASE,
+)
+"""Hosts in URLs that say nothing of who sent them."""
+
 _HOMES = re.compile(_HOME, re.ASCII)
+_ESCAPED = re.compile(r"\\u(?!d[89a-f])([0-9a-f]{4})", re.IGNORECASE)
 _KINDS = re.compile(
     "|".join(
         f"(?P<{kind}>{pattern})"
         for kind, pattern in (
+            ("email", _EMAIL),
+            ("domain", _DOMAIN),
             ("uuid", _UUID),
             ("udid", _UDID),
             ("guid", _GUID),
@@ -63,14 +81,18 @@ class Pseudonyms:
 
     def text(self, said: str, *, routes: bool = False) -> str:
         """Replace everything in a text; `routes` also finds networks that netstat shortened."""
-        said = _KINDS.sub(self._found, said)
-        if routes:
-            said = _NETWORK.sub(lambda m: self._keep("ipv4", m[0], self._ipv4(m[0])), said)
-        return self._names.sub(self._named, said) if self.names else said
+        raw = self.raw(said.encode("utf-8", "surrogatepass"), routes=routes)
+        return raw.decode("utf-8", "surrogatepass")
 
     def raw(self, said: bytes, *, routes: bool = False) -> bytes:
         """Replace everything in bytes, whatever else is in them."""
-        return self.text(said.decode("latin-1"), routes=routes).encode("latin-1")
+        return self._replaced(said.decode("latin-1"), routes=routes).encode("latin-1")
+
+    def _replaced(self, said: str, *, routes: bool) -> str:
+        said = _KINDS.sub(self._found, said)
+        if routes:
+            said = _NETWORK.sub(lambda m: self.keep("ipv4", m[0], self._ipv4(m[0])), said)
+        return self._names.sub(self._named, said) if self.names else said
 
     @cached_property
     def _addresses(self) -> Ipv4Pseudonyms:
@@ -81,8 +103,9 @@ class Pseudonyms:
         """Give the names as they may stand in bytes read as Latin-1, and escaped in JSON."""
         found: dict[str, str] = {}
         for name, pseudonym in self.names.items():
-            for form in (name, json.dumps(name)[1:-1]):
-                found[form.encode().decode("latin-1").lower()] = pseudonym
+            for form in (name, normalize("NFC", name), normalize("NFD", name)):
+                for spelled in (form, json.dumps(form)[1:-1]):
+                    found[spelled.encode().decode("latin-1").lower()] = pseudonym
         return found
 
     @cached_property
@@ -92,14 +115,15 @@ class Pseudonyms:
         return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE)
 
     def _named(self, found: re.Match[str]) -> str:
-        return self._keep("name", found[0], self._spelled[found[0].lower()])
+        return self.keep("name", found[0], self._spelled[found[0].lower()])
 
     def _found(self, found: re.Match[str]) -> str:
         kind, text = str(found.lastgroup), found[0]
         made = getattr(self, f"_{kind}")(text)
-        return text if made == text else self._keep(kind, text, made)
+        return text if made == text else self.keep(kind, text, made)
 
-    def _keep(self, kind: str, text: str, pseudonym: str) -> str:
+    def keep(self, kind: str, text: str, pseudonym: str) -> str:
+        """Note what was replaced, for the table; give the pseudonym."""
         if pseudonym != text:
             self.used[kind, text] = pseudonym
         return pseudonym
@@ -162,7 +186,7 @@ class Pseudonyms:
         return made.exploded if len(text) == 39 else str(made)
 
     def _mapped(self, text: str, inside: str) -> str:
-        made = self._keep("ipv4", inside, self._ipv4(inside))
+        made = self.keep("ipv4", inside, self._ipv4(inside))
         if inside in text:
             return text.replace(inside, made)
         whole = IPv6Address(f"::ffff:{made}")
@@ -177,6 +201,20 @@ class Pseudonyms:
             return text
         return self._addresses.of(text)
 
+    def _email(self, text: str) -> str:
+        """Leave what is a user at a host: both have names of their own."""
+        user, _, place = text.lower().partition("@")
+        host = place.removesuffix(".local")
+        if user in self._spelled and (place in self._spelled or host in self._spelled):
+            return text
+        return f"mail{self._number('email', text.lower())}@mail.example"
+
+    def _domain(self, text: str) -> str:
+        known = text.lower().removesuffix(".local")
+        if text.lower() in self._spelled or known in self._spelled or _EVERYBODYS.fullmatch(text):
+            return text
+        return f"site{self._number('domain', text.lower())}.example"
+
     def _serial(self, text: str) -> str:
         return f"SERIAL{self._number('serial', text.upper()):06d}"
 
@@ -189,13 +227,22 @@ class Pseudonyms:
 
 def owners(texts: Iterable[bytes]) -> list[str]:
     """List whose home folders are named: they stand elsewhere, too, without a folder."""
-    found = (name for raw in texts for name in _HOMES.findall(raw.decode("latin-1")))
+    found = (_read(name) for raw in texts for name in _HOMES.findall(raw.decode("latin-1")))
     return [name for name in dict.fromkeys(found) if name not in _SHARED]
+
+
+def _read(latin: str) -> str:
+    """Give the name that bytes spell, in UTF-8 or escaped in JSON; Latin-1 where it is neither."""
+    try:
+        text = latin.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        text = latin
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
 
 
 def table(used: dict[tuple[str, str], str]) -> str:
     """Write what was replaced, for the user alone: kind, original, pseudonym."""
-    rows = sorted((kind, original, made) for (kind, original), made in used.items())
+    rows = sorted((kind, _read(original), made) for (kind, original), made in used.items())
     return "".join("\t".join(row) + "\n" for row in (("kind", "original", "pseudonym"), *rows))
 
 
@@ -207,7 +254,15 @@ def leaks(files: Iterable[bytes], used: dict[tuple[str, str], str]) -> list[str]
     for kind, original in used:
         if len(original) < 4 or original.lower() in made_up:
             continue
-        word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(original.lower())}(?![A-Za-z0-9])")
+        word = _left(kind, re.escape(original.lower()))
         if any(word.search(text) for text in texts):
-            found.append(f"{kind} {original}")
+            found.append(f"{kind} {_read(original)}")
     return found
+
+
+def _left(kind: str, word: str) -> re.Pattern[str]:
+    """Give what finds an original: an address ends where its digits do, any other word as words."""
+    if kind != "ipv4":
+        return re.compile(rf"(?<![A-Za-z0-9]){word}(?![A-Za-z0-9])")
+    after = r"(?!\d)" if word.count(".") == 3 else r"(?!\d|\.\d)"
+    return re.compile(rf"(?<![\d.]){word}{after}")

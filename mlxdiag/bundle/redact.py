@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from mlxdiag import report
+from mlxdiag.bundle import listed
+from mlxdiag.bundle.launched import Launched
 from mlxdiag.bundle.pseudonyms import Pseudonyms, owners
-from mlxdiag.errors import MlxdiagError
-from mlxdiag.facts import hostname
+from mlxdiag.bundle.served import Served
+from mlxdiag.errors import MlxdiagError, ParseError
+from mlxdiag.facts import hostname, ps
 from mlxdiag.facts.hostname import Hostname
-from mlxdiag.inventory import Host, Inventory, Server, Silence, dump
+from mlxdiag.hang.rounds import FIND, FIRST, SECOND, of
+from mlxdiag.keys import masked_log
+from mlxdiag.preflight import asked as preflight
+from mlxdiag.preflight.asked import Asked
 from mlxdiag.readings import fact_of
 from mlxdiag.recording import Files, Recording, files_of, loads
 from mlxdiag.report import Report
 
 ROUTES = ("netstat", "route")
 """Commands that print networks in short."""
+
+FREE = re.compile(
+    r"(?:crash_reports|rdma_log|processes|neighbours|login_environment|\w+_ps|\w+_environment_proc)\."
+)
+"""Commands that print what programs said: there may be keys in it."""
+
+SYSTEM = frozenset({"root", "daemon", "nobody"})
+"""Users that are nobody."""
+
+WORDS = frozenset(
+    (
+        "apple", "cluster", "computer", "default", "home", "host", "imac", "kernel", "lan", "local",
+        "localhost", "mac", "macbook", "macmini", "macos", "macpro", "macstudio", "max", "mini",
+        "mlx", "node", "none", "pro", "server", "studio", "ultra", "unknown", "user",
+    )
+)  # fmt: skip
+"""Names of hosts that say nothing of anybody, and that commands print anyway."""
 
 
 def names_of(recording: Recording, logs: Iterable[bytes] = ()) -> dict[str, str]:
@@ -29,25 +54,31 @@ def names_of(recording: Recording, logs: Iterable[bytes] = ()) -> dict[str, str]
     found: dict[str, str] = {}
     users = dict.fromkeys(host.user for host in recording.inventory.hosts if host.user)
     for number, host in enumerate(recording.inventory.hosts, 1):
+        label = host.address.partition(".")[0]
         for name, made in (
             (host.name, f"host{number}"),
             (host.address, f"host{number}.address"),
             (host.address.removesuffix(".local"), f"host{number}"),
+            (label if _is_telling(label) else host.name, f"host{number}"),
         ):
             if not _is_ip(name):
                 found.setdefault(name, made)
     for number, user in enumerate(users, 1):
         found.setdefault(user, f"admin{number}")
     found = {**_own_names(recording), **found}
-    for number, owner in enumerate(owners([*files_of(recording).values(), *logs]), 1):
-        found.setdefault(owner, f"user{number}")
+    for number, name in enumerate(dict.fromkeys(_server_names(recording)), 1):
+        found.setdefault(name, f"server{number}.example")
+    homes = owners([*files_of(recording).values(), *logs])
+    for number, owner in enumerate(dict.fromkeys([*homes, *_process_owners(recording)]), 1):
+        if owner not in SYSTEM and not owner.startswith("_"):
+            found.setdefault(owner, f"user{number}")
     return found
 
 
 def _own_names(recording: Recording) -> dict[str, str]:
     """Give the pseudonyms of what hosts call themselves.
 
-    A name without a dot or a hyphen may be a word that commands print (`Mac`): it stays.
+    A name without a domain may be a word that commands print (`Mac`): it stays.
     """
     command = hostname.COMMAND.name
     said = (
@@ -56,11 +87,40 @@ def _own_names(recording: Recording) -> dict[str, str]:
     )
     own = [one for one in said if isinstance(one, Hostname)]
     shorts = list(dict.fromkeys(one.short for one in own))
-    return {
-        one.name: f"name{shorts.index(one.short) + 1}.example"
-        for one in own
-        if set(".-") & set(one.name)
-    }
+    found: dict[str, str] = {}
+    for one in own:
+        made = f"name{shorts.index(one.short) + 1}"
+        label, _, domain = one.name.partition(".")
+        if set(".-") & set(one.name):
+            found[one.name] = f"{made}.example"
+        if _is_telling(label):
+            found[label] = made
+        if "." in domain:
+            found[domain] = "example"
+    return found
+
+
+def _is_telling(label: str) -> bool:
+    """Whether a name without a domain is a name, and no word that commands print."""
+    return len(label) > 2 and ("-" in label or label.lower() not in WORDS) and not label.isdigit()
+
+
+def _process_owners(recording: Recording) -> Iterator[str]:
+    """Name the users whose processes a look at ranks kept; what is not understood names nobody."""
+    for captures in recording.hosts.values():
+        for which in (FIND, FIRST, SECOND):
+            said = captures.get(of(which, ps.COMMAND.name))
+            with suppress(ParseError):
+                yield from (one.user for one in ps.parse(said.stdout if said else b""))
+
+
+def _server_names(recording: Recording) -> Iterator[str]:
+    """Name the hosts in addresses of a server."""
+    look = recording.server
+    for url in (recording.inventory.server.url, look.asked.url if look else None):
+        found = re.match(r"\w+://([^/:?#\[\]]+)", url or "")
+        if found and not _is_ip(found[1]) and _is_telling(found[1]):
+            yield found[1]
 
 
 def _is_ip(text: str) -> bool:
@@ -80,50 +140,38 @@ def redacted(recording: Recording, pseudonyms: Pseudonyms) -> Files:
     a command prints.
     """
     names = {host.name: f"host{at}" for at, host in enumerate(recording.inventory.hosts, 1)}
-    asked = _inventory(recording.inventory, names, pseudonyms)
+    rewritten = files_of(_rewritten(recording, names, pseudonyms))
     files: dict[str, bytes] = {}
     for name, raw in files_of(recording).items():
         head, slash, rest = name.partition("/")
-        routes = rest.startswith(ROUTES)
-        files[f"{names.get(head, head)}{slash}{rest}"] = pseudonyms.raw(raw, routes=routes)
-    files["inventory.yaml"] = asked
+        if name in rewritten and (head == "probes" or not slash):
+            files[name] = rewritten[name]
+            continue
+        said = masked_log(raw) if FREE.match(rest) else raw
+        made = pseudonyms.raw(said, routes=rest.startswith(ROUTES))
+        files[f"{names.get(head, head)}{slash}{rest}"] = made
     _hold(recording, files)
     return files
 
 
-def _inventory(inventory: Inventory, names: dict[str, str], pseudonyms: Pseudonyms) -> bytes:
-    """Write the inventory anew: what it says of hosts, users and paths goes, the rest stays."""
-
-    def text(said: str | None) -> str | None:
-        return None if said is None else pseudonyms.text(said)
-
-    def one(host: Host) -> Host:
-        address = text(host.address) or ""
-        return replace(
-            host,
-            name=names[host.name],
-            address=address,
-            user=text(host.user),
-            identity_file=None,
-            python=text(host.python),
-            ip=text(host.ip),
-        )
-
-    links = tuple((names[a], names[b]) for a, b in inventory.expect.links)
-    server = inventory.server
-    made = Inventory(
-        cluster="cluster",
-        hosts=tuple(map(one, inventory.hosts)),
-        expect=replace(inventory.expect, links=links, baseline=None),
-        source=inventory.source,
-        server=Server(
-            port=server.port,
-            tokens_per_s=server.tokens_per_s,
-            first_token_s=server.first_token_s,
-        ),
-        silence=tuple(Silence(s.id, pseudonyms.text(s.why)) for s in inventory.silence),
+def _rewritten(recording: Recording, names: dict[str, str], pseudonyms: Pseudonyms) -> Recording:
+    """Write anew what mlxdiag itself wrote: what was asked, launches and answers of a server."""
+    launched, served = Launched(names, pseudonyms), Served(pseudonyms)
+    return replace(
+        recording,
+        hosts={},
+        inventory=listed.inventory(recording.inventory, names, pseudonyms),
+        probes=tuple((launched.plan(p), launched.run(r)) for p, r in recording.probes),
+        refusals=tuple(map(launched.refusal, recording.refusals)),
+        preflight=recording.preflight and _preflight(recording.preflight, pseudonyms),
+        server=recording.server and served.look(recording.server),
+        hang=recording.hang and replace(recording.hang, pattern=None),
     )
-    return dump(made).encode()
+
+
+def _preflight(said: Asked, pseudonyms: Pseudonyms) -> Asked:
+    """Rename the hosts in the numbers of the baseline."""
+    return preflight.load(pseudonyms.raw(preflight.dump(said)), preflight.__name__)
 
 
 def _hold(recording: Recording, files: Files) -> None:

@@ -15,7 +15,7 @@ from mlxdiag.finding import (
     Status,
     Subject,
 )
-from mlxdiag.hang.verdict import Hang, HostRow, Kind, Verdict
+from mlxdiag.hang.verdict import FROM_PLACES, LOOK_AGAIN, Hang, HostRow, Kind, Verdict
 
 
 def _why_moving(_cluster: object, _run: object) -> Evidence | None:
@@ -226,11 +226,13 @@ CHECKS = (ANSWERED, FOUND, *PATTERNS.values(), MOVING)
 def findings(hang: Hang) -> tuple[Finding, ...]:
     """Say of every host whether it answered, of the run whether it moves, and of each pattern.
 
-    A pattern that is not there passes only where something is known of the run.
+    A pattern that is not there passes only where it was looked for and something is known of the
+    run: what is read off places is not looked for where a cause explains all of them.
     """
     met = {verdict.kind: _met(verdict) for verdict in hang.verdicts}
     cause = next(iter(met.values()), None)
-    patterns = (met.get(kind) or _absent(check, hang) for kind, check in PATTERNS.items())
+    explains = next((f for kind, f in met.items() if kind not in {*FROM_PLACES, "swap"}), None)
+    patterns = (met.get(kind) or _absent(kind, hang, explains) for kind in PATTERNS)
     return (*map(_answered, hang.hosts), _found(hang), *patterns, _moving(hang, cause))
 
 
@@ -262,13 +264,26 @@ def _met(verdict: Verdict) -> Finding:
     check = PATTERNS[verdict.kind]
     host = verdict.hosts[0] if len(verdict.hosts) == 1 else None
     subject = Subject("host", host) if host else Subject("cluster")
-    fix = Fix(check.fix.kind, verdict.todo, check.fix.command, check.fix.here)
+    kind = FixKind.WAIT if verdict.todo.startswith(LOOK_AGAIN) else check.fix.kind
+    fix = Fix(kind, verdict.todo, check.fix.command, check.fix.here)
     seen = Evidence("two looks", verdict.text, check.title, fix)
     return Finding(check, subject, Status.FAIL, seen)
 
 
-def _absent(check: Check[object], hang: Hang) -> Finding:
-    known = hang.state != "unknown"
-    status = Status.PASS if known else Status.SKIP
-    reason = "" if known else "nothing is known of the run"
-    return Finding(check, Subject("cluster"), status, reason=reason)
+def _absent(kind: Kind, hang: Hang, explains: Finding | None) -> Finding:
+    check, subject = PATTERNS[kind], Subject("cluster")
+    if kind in FROM_PLACES and explains is not None:
+        return Finding(check, subject, Status.SKIP, blocked_by=explains)
+    reason = _unseen(kind, hang)
+    status = Status.SKIP if reason else Status.PASS
+    return Finding(check, subject, status, reason=reason)
+
+
+def _unseen(kind: Kind, hang: Hang) -> str:
+    """Say why a pattern was not looked for, empty where it was."""
+    if hang.state == "unknown":
+        return "nothing is known of the run"
+    blind = [row.host for row in hang.hosts if row.ranks and row.swap_bytes_per_s is None]
+    if kind == "swap" and blind:
+        return f"{', '.join(blind)} did not say twice how much it swapped"
+    return ""

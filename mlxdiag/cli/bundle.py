@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -24,6 +25,13 @@ from mlxdiag.errors import MlxdiagError
 if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Files
+
+EPILOG = (
+    "Exit codes: 0 the archive is written, whatever is in it, also where --timeout or Ctrl-C ended"
+    " the asking; 2 usage, inventory, recording or log cannot be read, no place to write to, or"
+    " something cannot be hidden: then nothing is written; 4 mlxdiag itself broke; 130 interrupted"
+    " and 143 terminated while nobody was asked."
+)
 
 MAX_LOG_BYTES = 64 << 20
 
@@ -55,11 +63,14 @@ def bundle(
     from mlxdiag.bundle.archive import composed  # noqa: PLC0415
     from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, table  # noqa: PLC0415
     from mlxdiag.bundle.redact import names_of, redacted  # noqa: PLC0415
+    from mlxdiag.keys import masked_log  # noqa: PLC0415
 
     if not output.name.endswith((".tar.gz", ".tgz")):
         raise typer.BadParameter(f"{output}: a bundle is a .tar.gz")
     recording.check_target(output)
-    names = output.with_name(output.name.partition(".t")[0] + ".names.tsv")
+    names = _table(output)
+    if redact and os.path.lexists(names):
+        raise MlxdiagError(f"{names}: exists already; a table is never overwritten")
     logs = {f"{at:02}-{path.name}": _log(path) for at, path in enumerate(log or (), 1)}
     early: dict[str, HostFacts] = {}
     if replay is not None:
@@ -74,15 +85,20 @@ def bundle(
         return
     pseudonyms = Pseudonyms(secrets.token_bytes(32), names_of(found, logs.values()))
     clean = redacted(found, pseudonyms)
-    hidden = {pseudonyms.text(name): pseudonyms.raw(raw) for name, raw in logs.items()}
+    hidden = {pseudonyms.text(name): pseudonyms.raw(masked_log(raw)) for name, raw in logs.items()}
     whole = composed(clean, hidden, __version__, redacted=True)
     if left := leaks(whole.values(), pseudonyms.used):
         raise MlxdiagError(f"not written: {', '.join(left[:5])} would still be in it")
+    files.put_secret(names, table(pseudonyms.used))
     recording.pack(whole, output)
-    files.put(names, table(pseudonyms.used))
-    names.chmod(0o600)
     write(f"{output}: {len(whole)} files, {len(pseudonyms.used)} names and numbers replaced\n")
     sys.stderr.write(f"mlxdiag: {names}: what was replaced; keep it, and do not send it\n")
+
+
+def _table(output: Path) -> Path:
+    """Name the file of what was replaced, beside the archive."""
+    stem = output.name.removesuffix(".tgz").removesuffix(".tar.gz")
+    return output.with_name(f"{stem}.names.tsv")
 
 
 def _log(path: Path) -> bytes:

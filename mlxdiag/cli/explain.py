@@ -10,6 +10,11 @@ import typer
 
 from mlxdiag.cli.streams import write
 
+EPILOG = (
+    "Exit codes: 0 it is explained; 2 no such check or area, or one that was retired; 4 mlxdiag"
+    " itself broke. No host is asked."
+)
+
 
 def explain(
     names: Annotated[

@@ -38,7 +38,8 @@ def stop(
 ) -> None:
     """Stop your server, and only it, on every host at once; then say what it left.
 
-    Exits 0 only when nothing is left, 1 when something is, 3 when a host did not answer.
+    Exits 0 only when nothing is left, 1 when something is, 3 when that is not known: a host did not
+    answer, or no process was found and no port of the inventory shows that the server is gone.
     """
     from mlxdiag.probe.command import seconds  # noqa: PLC0415
     from mlxdiag.report import ENDED_CODES  # noqa: PLC0415
@@ -51,7 +52,7 @@ def stop(
     if found.ended != "complete":
         raise typer.Exit(ENDED_CODES[found.ended])
     if dry_run:
-        raise typer.Exit(3 if found.lost else 0)
+        raise typer.Exit(3 if found.lost or not found.targets else 0)
     if found.targets and not _agreed(found, force=force, yes=yes):
         write("nothing was stopped\n")
         raise typer.Exit(1)
@@ -110,6 +111,8 @@ def _told(found: Listed, result: Result) -> Iterator[str]:
         yield _plain(f"left on {host}: {text}")
     for host, text in result.unknown:
         yield _plain(f"not known of {host}: {text}")
+    for host, text in result.noted:
+        yield _plain(f"noted on {host}: {text}")
     stays = any("stays" in fate for fate in result.fates.values())
     if stays:
         yield f"what ignores SIGTERM ends with --force (SIGKILL), but {LEAKS}"
@@ -118,9 +121,13 @@ def _told(found: Listed, result: Result) -> Iterator[str]:
     elif result.left:
         yield f"LEFT: {len(result.left)} thing{'s' if len(result.left) > 1 else ''}"
     elif result.unknown or found.lost:
-        yield "UNKNOWN: not every host answered"
-    else:
+        yield f"UNKNOWN: {'not every host answered' if found.lost else 'not all could be seen'}"
+    elif found.targets:
         yield "CLEAN: nothing is left"
+    elif result.free:
+        yield f"CLEAN: nobody listens at port {', '.join(map(str, result.free))}"
+    else:
+        yield "UNKNOWN: no process of the server was found; say its port in the inventory's server"
 
 
 def _code(found: Listed, result: Result) -> int:
@@ -130,4 +137,5 @@ def _code(found: Listed, result: Result) -> int:
         return ENDED_CODES[result.ended]
     if result.left:
         return 1
-    return 3 if result.unknown or found.lost else 0
+    known = found.targets or result.free
+    return 3 if result.unknown or found.lost or not known else 0

@@ -37,7 +37,9 @@ ENTRIES: dict[str, Explained] = {
         risk="None: it only looks.",
     ),
     "hang-kernel": _told(
-        f"{_TWICE}: state U (macOS) or D (Linux) in both.",
+        f"{_TWICE}: state U (macOS) or D (Linux) in both; no CPU, memory or page taken between.",
+        "Without a call of verbs in its stacks it may be a slow read: look again with"
+        " `--interval 60s`.",
         "Start no verbs program on that host, not even `ibv_devinfo`: it joins the wait.",
         "Stop the other ranks with `mlxdiag stop`.",
         "Restart the host.",
@@ -72,7 +74,8 @@ ENTRIES: dict[str, Explained] = {
     ),
     "hang-fast-synch": _told(
         "MLX_METAL_FAST_SYNCH in the environment of the rank, and either frames of Fence in both"
-        " looks, or a GPU busy all the time behind an eval that does not end.",
+        " looks, or a GPU busy all the time, and frames of Fence in one look, of an eval in the"
+        " other.",
         "Start without MLX_METAL_FAST_SYNCH.",
         "The GPU stays busy without a process: restart that Mac.",
         risk="Without it generation is slower, several times in some reports.",

@@ -1,6 +1,6 @@
-"""MLX's variables in the environment of processes: of macOS by `ps -E`, of Linux from /proc.
+"""Variables of MLX in the environment of processes: of macOS by `ps -E`, of Linux from /proc.
 
-Nothing else of an environment leaves the host: it may hold keys.
+Nothing but `NAMES` leaves the host: an environment may hold keys, and so may what is called MLX_.
 """
 
 from __future__ import annotations
@@ -12,7 +12,22 @@ from dataclasses import dataclass
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 
-_NAME = "^(MLX|JACCL)_[A-Z_]+="
+NAMES = (
+    "MLX_RANK",
+    "MLX_WORLD_SIZE",
+    "MLX_HOSTFILE",
+    "MLX_IBV_DEVICES",
+    "MLX_JACCL_COORDINATOR",
+    "MLX_JACCL_RING",
+    "MLX_METAL_FAST_SYNCH",
+    "MLX_RING_VERBOSE",
+    "JACCL_RANK",
+    "JACCL_IBV_DEVICES",
+    "JACCL_COORDINATOR",
+    "JACCL_RING",
+    "JACCL_GID_INDEX",
+)
+_NAME = f"^({'|'.join(NAMES)})="
 PS = Command(
     "environment_ps",
     (
@@ -30,6 +45,7 @@ PROC = Command(
 """grep says 2 where a process has gone or is another user's; there is no /proc on macOS."""
 
 _PAIR = re.compile(r"((?:MLX|JACCL)_[A-Z_]{1,60})=(.*)", re.ASCII | re.DOTALL)
+"""Wider than NAMES: earlier recordings have all variables that are called so."""
 _FILE = re.compile(r"/proc/(\d{1,10})/environ:(.*)", re.ASCII | re.DOTALL)
 
 

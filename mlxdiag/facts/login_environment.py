@@ -1,6 +1,7 @@
 """The environment that a launched process is given: only the variables that matter here.
 
-Asked with awk, so that no other value ever leaves the host: an environment may hold keys.
+Asked with awk, so that no other value ever leaves the host: an environment may hold keys. A
+variable that is called like one comes as `***`, however it begins.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
+from mlxdiag.keys import MASK, SECRET_NAME
 
 NAMES = ("SHELL", "SYSTEM_VERSION_COMPAT", "XPC_SERVICE_NAME")
 
@@ -18,7 +20,7 @@ MARK = "mlxdiag-environment"
 _PROGRAM = (
     f'BEGIN {{ print "{MARK}"; for (n in ENVIRON) if (n ~ /^(MLX_|JACCL_)/ '
     f'|| n ~ /^({"|".join(NAMES)})$/) {{ v = ENVIRON[n]; gsub(/[^ -~]/, "?", v); '
-    'print n "=" v } }'
+    f'if (toupper(n) ~ /{SECRET_NAME.pattern}/) v = "{MASK}"; print n "=" v }} }}'
 )
 COMMAND = Command("login_environment", ("awk", _PROGRAM))
 
@@ -27,7 +29,10 @@ _LINE = re.compile(r"([A-Za-z_]\w*)=([ -~]*)", re.ASCII)
 
 @dataclass(frozen=True)
 class Environment:
-    """Variables by name, in the order of their names; characters outside ASCII are `?`."""
+    """Variables by name, in the order of their names; characters outside ASCII are `?`.
+
+    The value of one that is called like a key is `***`, in older recordings as well.
+    """
 
     variables: tuple[tuple[str, str], ...]
 
@@ -54,4 +59,4 @@ def _variable(line: str) -> tuple[str, str]:
     match = _LINE.fullmatch(line)
     if match is None or not (match[1] in NAMES or match[1].startswith(("MLX_", "JACCL_"))):
         raise ParseError(f"not a variable that was asked for: {line[:80]!r}")
-    return match[1], match[2]
+    return match[1], MASK if SECRET_NAME.search(match[1].upper()) else match[2]

@@ -20,13 +20,17 @@ _NUMBER = re.compile(r"-?\d{1,25}", re.ASCII)
 
 @dataclass(frozen=True)
 class Stat:
-    """What is of use of one process. `began` counts ticks since the boot."""
+    """What is of use of one process. `began` counts ticks since the boot.
+
+    `page_ins` counts pages that were read from a disk for it.
+    """
 
     pid: int
     state: str
     parent: int
     cpu_s: float
     began: int
+    page_ins: int = 0
 
 
 def parse(out: bytes) -> tuple[Stat, ...]:
@@ -40,8 +44,8 @@ def _stat(text: str) -> Stat:
     fields = head[3].split() if head else []
     if head is None or len(fields) < 20:
         raise ParseError(f"not a line of /proc/PID/stat: {text[:80]!r}")
-    numbers = (fields[1], fields[11], fields[12], fields[19])
+    numbers = (fields[1], fields[9], fields[11], fields[12], fields[19])
     if not all(_NUMBER.fullmatch(number) for number in numbers):
         raise ParseError(f"not numbers of /proc/PID/stat: {text[:80]!r}")
-    parent, user, system, began = map(int, numbers)
-    return Stat(int(head[1]), fields[0], parent, (user + system) / TICKS_PER_S, began)
+    parent, page_ins, user, system, began = map(int, numbers)
+    return Stat(int(head[1]), fields[0], parent, (user + system) / TICKS_PER_S, began, page_ins)

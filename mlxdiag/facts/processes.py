@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
 from mlxdiag.jobs import is_job, is_ours
+from mlxdiag.keys import masked
 
 COMMAND = Command("processes", ("ps", "-axww", "-o", "pid,ppid,stat,etime,command"))
 
@@ -17,11 +18,6 @@ _LINE = re.compile(
     r"(?:(?:(?P<d>\d{1,5})-)?(?P<h>\d\d):)?(?P<m>\d\d):(?P<s>\d\d)(?: +(?P<args>.*))?",
     re.ASCII,
 )
-
-_KEY = re.compile(
-    rb"(?i)([\w-]*(?:key|token|secret|passw|auth|bearer)[\w-]*(?:[ =:]+(?:bearer[ :]+)?))[^\s=:]\S*"
-)
-"""The value of an option or a variable that is called so."""
 
 PYTHON = re.compile(r"(?i)python[\d.]*", re.ASCII)
 VERBS = re.compile(r"ibv_\w+", re.ASCII)
@@ -111,7 +107,7 @@ def _kept(line: bytes) -> bytes:
     if not wanted:
         return b""
     if process.job or not PYTHON.fullmatch(process.program):
-        return _KEY.sub(rb"\1***", line)
+        return masked(line)
     return (text[: text.index(process.program) + len(process.program)] + "\n").encode()
 
 

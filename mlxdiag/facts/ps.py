@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlxdiag.capture import Command
 from mlxdiag.errors import ParseError
+from mlxdiag.keys import masked
 
 _FIELDS = ("pid", "ppid", "user", "stat", "pcpu", "rss", "lstart", "etime", "time", "args")
 COMMAND = Command("ps", ("ps", "-A", "-ww", *(w for f in _FIELDS for w in ("-o", f"{f}="))))
@@ -16,6 +17,10 @@ _LINE = re.compile(
     r" +(\w{3} +\w{3} +\d+ +[\d:]+ +\d{4}) +(\S+) +(\S+)(?: +(.*))?",
     re.ASCII,
 )
+_HEAD = re.compile(rb"\s*(?:\S+\s+){13}")
+"""What stands before the arguments: `lstart` is five words, each other field one."""
+
+_ROW = re.compile(rb"\s*\d+\s+\d+\s")
 _CLOCK = re.compile(r"(?:(\d{1,6})-)?(?:(\d{1,6}):)?(\d{1,8}):(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
 
 
@@ -53,6 +58,17 @@ def parse(out: bytes) -> tuple[Process, ...]:
     """Read a line per process."""
     lines = out.decode("utf-8", "replace").split("\n")
     return tuple(_process(line.strip()) for line in lines if line.strip())
+
+
+def hidden(out: bytes) -> bytes:
+    """Mask the keys among the arguments; a user who is called like one stays."""
+    return b"".join(map(_hidden, out.splitlines(keepends=True)))
+
+
+def _hidden(line: bytes) -> bytes:
+    head = _HEAD.match(line)
+    end = head.end() if head else 0
+    return line[:end] + masked(line[end:]) if head or not _ROW.match(line) else line
 
 
 def parse_failure(out: bytes, err: bytes) -> tuple[Process, ...]:

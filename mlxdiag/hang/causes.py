@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from mlxdiag.hang.frames import SURE, share
 from mlxdiag.hang.standing import Run, Standing, joins, meeting
-from mlxdiag.hang.verdict import Verdict
+from mlxdiag.hang.verdict import LOOK_AGAIN, Verdict
 from mlxdiag.hang.words import (
     are,
     joined,
@@ -29,7 +31,9 @@ def _kernel(run: Run) -> Iterator[Verdict]:
     who = [s for s in run.standings if s.both("kernel") and _rests(s)]
     if not who:
         return
-    said = f"{names(who)} {verb(who, 'wait')} in the kernel, in a call that no signal ends"
+    sure = all(_in_verbs(s) for s in who)
+    what = "in a call of verbs that no signal ends" if sure else "as a slow read of a disk may, too"
+    said = f"{names(who)} {verb(who, 'wait')} in the kernel, {what}"
     others = [
         f"{host.host}: also pid {p.pid}: {p.arguments[:80]}"
         for host in run.seen.hosts
@@ -41,18 +45,33 @@ def _kernel(run: Run) -> Iterator[Verdict]:
         "kernel",
         who,
         joined(run, f"{said}; look at {placed(who)}"),
-        "start no verbs program on that host (they join the wait); only a restart of it helps",
+        f"{'' if sure else f'{LOOK_AGAIN}; where it is still there: '}start no verbs program on"
+        " that host (they join the wait); only a restart of it helps",
         *others,
     )
 
 
 def _rests(each: Standing) -> bool:
     """Whether it did nothing between the looks: who reads a disk is often in the kernel, too."""
-    return not each.moved.said and (each.cpu is None or each.cpu < RESTING)
+    works = each.cpu is not None and each.cpu >= RESTING
+    return not each.moved.said and not each.moved.took and not works
+
+
+def _in_verbs(each: Standing) -> bool:
+    """Whether stacks of both looks show a call of verbs into the kernel; polling is none."""
+    natives = [None if isinstance(look, Gap) else look.native for look in each.rank.looks]
+    return all(
+        native is not None and not isinstance(native, Gap) and share(native, _VERBS) >= SURE
+        for native in natives
+    )
+
+
+_VERBS = re.compile(r"\bibv_(?!poll_cq)|\bIOConnectCall")
+"""Of librdma and libibverbs; on macOS each goes to the driver by IOConnectCall*."""
 
 
 def _stopped(run: Run) -> Iterator[Verdict]:
-    who = [s for s in run.standings if s.now.kind == "stopped"]
+    who = [s for s in run.standings if s.places[1].kind == "stopped"]
     if who:
         pids = " ".join(str(s.rank.found.pid) for s in who)
         said = f"{placed(who)} {are(who)} stopped (state T)"
@@ -178,7 +197,8 @@ def _fast(each: Standing) -> bool:
 def _wedged(run: Run, each: Standing) -> bool:
     gpu = run.host(each.rank.found.host).gpu
     full = all(percent is not None and percent >= GPU_FULL for percent in gpu)
-    return each.both("fence") or (full and each.both("fence", "eval"))
+    seen = any(place.kind == "fence" for place in each.places)  # a long prefill is an eval, too
+    return each.both("fence") or (full and seen and each.both("fence", "eval"))
 
 
 CAUSES: Sequence[Callable[[Run], Iterator[Verdict]]] = (

@@ -13,8 +13,8 @@ from mlxdiag.facts import ioreg_accelerator
 from mlxdiag.fanout import FANOUT
 from mlxdiag.hang import questions
 from mlxdiag.hang.asked import Asked, Options
-from mlxdiag.hang.find import Found, Ground, ground, ranks
-from mlxdiag.hang.keep import kept
+from mlxdiag.hang.find import Found, Ground, ground, ranks, with_number
+from mlxdiag.hang.keep import hidden, kept
 from mlxdiag.hang.rounds import FIRST, SECOND, of
 from mlxdiag.hang.seen import UNENDING
 from mlxdiag.inventory import Inventory
@@ -62,11 +62,11 @@ class _Examination:
         with noted:
             self.say("looking for ranks")
             found = self._round(began, dict.fromkeys(self._names, questions.find()))
+            noted.arm()
             grounds = [ground(h.name, found.hosts[h.name]) for h in self.inventory.hosts]
             chosen, _ = ranks(grounds, self.asked)
             wanted = {one.host: _wanted(one, chosen) for one in grounds}
-            found = self._keep(found, wanted)
-            noted.arm()
+            found = _ended(self._keep(found, wanted), noted)
             if not chosen or found.ended != "complete":
                 return found
             self.say(f"{len(chosen)} ranks; first look")
@@ -90,6 +90,7 @@ class _Examination:
         due = time.monotonic() + self.asked.interval_s
         found = self._more(found, self._keep(self._round(began, asks), wanted))
         noted.arm()
+        found = _ended(found, noted)
         if found.ended == "complete":
             self.say(f"second look in {max(0.0, due - time.monotonic()):.0f} s")
             _pause(due, noted, self._left(began))
@@ -101,7 +102,9 @@ class _Examination:
             n: questions.look(SECOND, of_host[n], macmon_too=_no_gpu(n, found.hosts[n]))
             for n in reached
         }
-        return self._more(found, self._keep(self._round(began, asks), wanted))
+        found = self._more(found, self._keep(self._round(began, asks), wanted))
+        noted.arm()
+        return _ended(found, noted)
 
     def _round(self, began: float, asks: Mapping[str, tuple[Command, ...]]) -> Recording:
         hosts = tuple(h for h in self.inventory.hosts if h.name in asks)
@@ -112,7 +115,7 @@ class _Examination:
             fanout=self.fanout,
             timeout_s=self._left(began),
         )
-        moved = {name: _later(captures, start) for name, captures in said.hosts.items()}
+        moved = {name: _later(hidden(captures), start) for name, captures in said.hosts.items()}
         return replace(
             said,
             inventory=self.inventory,
@@ -135,14 +138,22 @@ class _Examination:
         return max(0.0, self.timeout_s - (time.monotonic() - began))
 
 
+def _ended(found: Recording, noted: Noted) -> Recording:
+    """Take over what ended the run between two rounds, where the round itself was not ended."""
+    return replace(found, ended=noted.how) if found.ended == "complete" else found
+
+
 def _later(captures: Captures, start: float) -> Captures:
     """Count the times of a round from the start of the run."""
     return {n: replace(c, started_s=c.started_s + start) for n, c in captures.items()}
 
 
 def _wanted(one: Ground, chosen: tuple[Found, ...]) -> set[int]:
-    """Name the processes to keep: the ranks, whom they come from, whom the kernel holds."""
-    mine = {f.pid for f in chosen if f.host == one.host}
+    """Name the processes to keep: the ranks, whom they come from, whom the kernel holds.
+
+    What has the number of a rank is kept, too: a rank that is not met is not missing.
+    """
+    mine = {f.pid for f in (*chosen, *with_number((one,))) if f.host == one.host}
     if isinstance(one.processes, Gap):
         return mine
     parents = {p.pid: p.parent for p in one.processes}

@@ -84,6 +84,11 @@ def ranks(grounds: Sequence[Ground], asked: Asked) -> tuple[tuple[Found, ...], s
     return (), ""
 
 
+def with_number(grounds: Sequence[Ground]) -> tuple[Found, ...]:
+    """Find all that have the number of a rank in their environment, by whatever ranks are found."""
+    return tuple(each for one in grounds for each in _of(one, "MLX_RANK", None, ()))
+
+
 def _of(
     one: Ground, how: str, pattern: re.Pattern[str] | None, ports: Container[int]
 ) -> tuple[Found, ...]:

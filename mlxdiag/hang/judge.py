@@ -41,7 +41,7 @@ def judge(recording: Recording) -> Hang:
 def _conclusion(run: Run, verdicts: tuple[Verdict, ...]) -> tuple[State, str]:
     if not run.standings or run.twice:
         return "unknown", _several(run) if run.twice else _nobody(run.seen)
-    if verdicts:
+    if any(verdict.kind != "swap" for verdict in verdicts):
         return "hung", verdicts[0].text
     steps = [s for s in run.standings if s.moved.steps]
     if steps or all(s.moved.own for s in run.standings):
@@ -92,12 +92,24 @@ def _unclear(run: Run) -> str:
     if run.seen.lost:
         lost = fold(host.host for host in run.seen.lost)
         return f"not known: {lost} did not answer; {waiting(run) or 'nobody waits in a collective'}"
+    quiet = [f"{host.host}, {host.gaps[0]}" for host in run.seen.hosts if host.gaps]
+    if quiet:
+        return f"not known: not every look was answered: {'; '.join(quiet)}"
+    if run.unmet:
+        return f"not known: {_unmet(run)}"
     if blind:
         return f"not known where {names(blind)} is: {_why(blind[0])}"
     served = [f"{s.label} has {c} connected" for s in run.standings for c in clients(run, s)]
     said = [waiting(run), *served[:1]] if waiting(run) else served[:1]
     places = "; ".join(f"{s.label} is {s.now.text}" for s in run.standings)
     return f"not known: {'; '.join(filter(None, said)) or places}; nothing is recognised"
+
+
+def _unmet(run: Run) -> str:
+    who = ", ".join(f"rank {f.number} ({f.host}, pid {f.pid})" for f in run.unmet)
+    many = len(run.unmet) > 1
+    verb = "run and are" if many else "runs and is"
+    return f"{who} {verb} not met by the pattern, so nobody looked at {'them' if many else 'it'}"
 
 
 def _why(each: Standing) -> str:
@@ -198,5 +210,5 @@ def _host_row(run: Run, host: SeenHost) -> HostRow:
         domains=classes.domains if classes else None,
         queue_pairs=classes.pairs if classes else None,
         unkillable=tuple(f"pid {p.pid}: {p.arguments[:100]}" for p in host.unkillable),
-        gaps=lost,
+        gaps=(*lost, *host.gaps),
     )

@@ -1,4 +1,7 @@
-"""Keep: of what a host said of all its processes, only what is about the ranks is recorded."""
+"""Keep: of what a host said of all its processes, only what is about the ranks is recorded.
+
+Keys in command lines are masked.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from mlxdiag.capture import Capture, Captures
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import environment, lsof, proc_stat, ps, ss
 from mlxdiag.hang.rounds import kind_of
+from mlxdiag.keys import masked
 
 SHOWN = 200
 """Bytes of an output that is not understood that are kept: its replay says so again."""
@@ -20,6 +24,21 @@ Wanted = Container[int]
 def kept(captures: Captures, wanted: Wanted) -> Captures:
     """Leave out the processes, variables and sockets of all pids but those."""
     return {name: _kept(capture, wanted) for name, capture in captures.items()}
+
+
+def hidden(captures: Captures) -> Captures:
+    """Mask the keys in command lines, before anything is read from them."""
+    return {name: _hidden(capture) for name, capture in captures.items()}
+
+
+def _hidden(capture: Capture) -> Capture:
+    match kind_of(capture.command):
+        case ps.COMMAND.name:
+            return replace(capture, stdout=ps.hidden(capture.stdout))
+        case "py_spy":  # its first line has the command line, the others have names of functions
+            head, line, rest = capture.stdout.partition(b"\n")
+            return replace(capture, stdout=masked(head) + line + rest)
+    return capture
 
 
 def _kept(capture: Capture, wanted: Wanted) -> Capture:

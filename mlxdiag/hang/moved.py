@@ -25,12 +25,14 @@ PART = 0.9
 class Moved:
     """`steps` is progress that takes other ranks too, `own` such that a rank makes alone.
 
-    `compared` tells whether there was anything to compare: without it nothing is known.
+    `compared` tells whether there was anything to compare: without it nothing is known. `took`
+    tells whether memory grew or a page was read, however little: who does is in no endless wait.
     """
 
     steps: tuple[str, ...]
     own: tuple[str, ...]
     compared: bool
+    took: bool = False
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def moved(rank: SeenRank, between: Sequence[tuple[str, str]]) -> Moved:
     steps = [*_places(was, now), *_shares(second), *passed]
     own = [*_lines(was, now), *_grown(first, second)]
     known = counted or "unknown" not in (was.kind, now.kind)
-    return Moved(tuple(dict.fromkeys(steps)), tuple(own), known)
+    return Moved(tuple(dict.fromkeys(steps)), tuple(own), known, _took(first, second))
 
 
 def _places(was: Place, now: Place) -> list[str]:
@@ -97,6 +99,16 @@ def _grown(first: Look, second: Look) -> list[str]:
     if before is None or after is None or after - before < GROWN_BYTES:
         return []
     return [f"holds {size(after - before)} more"]
+
+
+def _took(first: Look, second: Look) -> bool:
+    sizes = [look.process.rss_bytes if look.process else None for look in (first, second)]
+    pairs = (
+        sizes,
+        [first.footprint_bytes, second.footprint_bytes],
+        [first.page_ins, second.page_ins],
+    )
+    return any(was is not None and now is not None and now > was for was, now in pairs)
 
 
 def held(look: Look) -> int | None:

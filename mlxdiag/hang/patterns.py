@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from mlxdiag.hang.causes import CAUSES
 from mlxdiag.hang.moved import size
 from mlxdiag.hang.seen import Memory
@@ -17,18 +15,22 @@ SWAP_BYTES_PER_S = 16 << 20
 
 
 def recognised(run: Run) -> tuple[Verdict, ...]:
-    """List what is recognised, the cause before what follows from it."""
+    """List what is recognised, the cause before what follows from it.
+
+    A host that swaps stands before what its rank is blamed for, and else behind it.
+    """
     found = [verdict for pattern in CAUSES for verdict in pattern(run)]
     if not found:
         found = [verdict for pattern in FROM_PLACES for verdict in pattern(run)]
-    swaps = _swap(run, dict.fromkeys(host for verdict in found for host in verdict.hosts))
-    return (*swaps, *found)
+    swaps, blamed = _swap(run), {host for verdict in found for host in verdict.hosts}
+    first = [verdict for verdict in swaps if blamed.intersection(verdict.hosts)]
+    return (*first, *found, *(verdict for verdict in swaps if verdict not in first))
 
 
-def _swap(run: Run, blamed: Iterable[str]) -> tuple[Verdict, ...]:
-    """A host that swaps explains why its rank is behind."""
+def _swap(run: Run) -> tuple[Verdict, ...]:
+    """A host that swaps explains why its rank is slow, and the others with it."""
     found = []
-    for name in blamed:
+    for name in dict.fromkeys(s.rank.found.host for s in run.standings):
         rate = swap_rate(run.host(name).memory)
         if rate is not None and rate >= SWAP_BYTES_PER_S:
             who = [s for s in run.standings if s.rank.found.host == name]

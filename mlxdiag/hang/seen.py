@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlxdiag.capture import Captures, Outcome
@@ -33,7 +33,7 @@ from mlxdiag.facts.py_spy import Dump
 from mlxdiag.facts.rank_file import RankFile
 from mlxdiag.facts.sample import Path, Thread
 from mlxdiag.facts.ss import Socket
-from mlxdiag.hang.find import Found, ground, ranks, said
+from mlxdiag.hang.find import Found, ground, ranks, said, with_number
 from mlxdiag.hang.rounds import FIRST, SECOND, of
 from mlxdiag.readings import Gap, fact_of, known
 from mlxdiag.recording import Recording
@@ -44,7 +44,10 @@ UNENDING = frozenset("UD")
 
 @dataclass(frozen=True)
 class Look:
-    """One rank at one moment. `process` is None where it has gone."""
+    """One rank at one moment. `process` is None where it has gone.
+
+    `page_ins` counts pages that it waited for since it began; None where that is not counted.
+    """
 
     at_s: float
     process: Process | None
@@ -54,6 +57,7 @@ class Look:
     native: tuple[Thread, ...] | Gap
     waits: Waits | None
     footprint_bytes: int | None
+    page_ins: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class SeenHost:
-    """What a host said beside its ranks. `lost` is why it said nothing."""
+    """What a host said beside its ranks. `lost` is why it said nothing.
+
+    `gaps` are the looks that it did not answer, empty where nobody was to be looked at.
+    """
 
     host: str
     lost: Gap | None
@@ -95,16 +102,21 @@ class SeenHost:
     ports: tuple[RdmaPort, ...] | Gap
     classes: ClassCount | Gap
     unkillable: tuple[Process, ...]
+    gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Seen:
-    """All of it. `how` is by what the ranks were found, empty where there are none."""
+    """All of it. `how` is by what the ranks were found, empty where there are none.
+
+    `others` have the number of a rank and are not among the ranks.
+    """
 
     ranks: tuple[SeenRank, ...]
     hosts: tuple[SeenHost, ...]
     how: str
     ports: range
+    others: tuple[Found, ...] = ()
 
     @property
     def lost(self) -> tuple[SeenHost, ...]:
@@ -121,9 +133,12 @@ def see(recording: Recording) -> Seen:
     found, how = ranks(grounds, asked)
     seen = tuple(_rank(each, recording.hosts[each.host]) for each in found)
     hosts = tuple(
-        _host(one.host, recording.hosts.get(one.host, {}), one.processes) for one in grounds
+        _host(one.host, recording.hosts.get(one.host, {}), one.processes, looked=bool(found))
+        for one in grounds
     )
-    return Seen(seen, hosts, how, asked.ports(grounds))
+    mine = {(each.host, each.pid) for each in found}
+    others = tuple(each for each in with_number(grounds) if (each.host, each.pid) not in mine)
+    return Seen(seen, hosts, how, asked.ports(grounds), others)
 
 
 def _rank(found: Found, captures: Captures) -> SeenRank:
@@ -167,6 +182,7 @@ def _look(found: Found, captures: Captures, which: str) -> Look | Gap:
         native=_native(sampled, stacks),
         waits=known(fact_of(host, captures, of(which, "proc_waits", pid), proc_waits.parse)),
         footprint_bytes=weight,
+        page_ins=stat.page_ins if stat else None,
     )
 
 
@@ -191,7 +207,10 @@ def _sockets(host: str, captures: Captures, which: str) -> Sequence[Socket]:
     return said(ours, theirs) or ()
 
 
-def _host(name: str, captures: Captures, processes: tuple[Process, ...] | Gap) -> SeenHost:
+def _host(
+    name: str, captures: Captures, processes: tuple[Process, ...] | Gap, *, looked: bool
+) -> SeenHost:
+    answers = looked and not isinstance(processes, Gap)
     return SeenHost(
         host=name,
         lost=processes if isinstance(processes, Gap) else None,
@@ -200,7 +219,16 @@ def _host(name: str, captures: Captures, processes: tuple[Process, ...] | Gap) -
         ports=fact_of(name, captures, of(FIRST, ioreg_rdma.COMMAND.name), ioreg_rdma.parse),
         classes=fact_of(name, captures, of(FIRST, ioclasscount.COMMAND.name), ioclasscount.parse),
         unkillable=_unkillable(name, captures),
+        gaps=tuple(_unanswered(name, captures)) if answers else (),
     )
+
+
+def _unanswered(name: str, captures: Captures) -> Iterator[str]:
+    for which in (FIRST, SECOND):
+        source = of(which, ps.COMMAND.name)
+        listed = fact_of(name, captures, source, ps.parse, ps.parse_failure)
+        if isinstance(listed, Gap):
+            yield f"{which} look: {listed.reason}"
 
 
 def _gpu(name: str, captures: Captures, which: str) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mlxdiag.facts.ss import Socket
+from mlxdiag.hang.find import Found
 from mlxdiag.hang.moved import Moved, moved
 from mlxdiag.hang.place import Kind, Place, place
 from mlxdiag.hang.seen import Seen, SeenHost, SeenRank
@@ -41,10 +42,9 @@ class Standing:
         return self.places[0] if self.places[1].kind == "unknown" else self.places[1]
 
     @property
-    def stays(self) -> bool:
-        """Whether both looks found it in the same kind of place, as far as they know."""
-        kinds = {p.kind for p in self.places} - {"unknown"}
-        return len(kinds) == 1
+    def seen_twice(self) -> bool:
+        """Whether both looks say where it was: with one alone nobody knows whether it moved."""
+        return all(p.kind != "unknown" for p in self.places)
 
     def both(self, *kinds: Kind) -> bool:
         """Whether both looks found it there."""
@@ -56,7 +56,8 @@ class Standing:
         inside = self.now.kind == "collective" or (
             self.now.kind == "eval" and not self.now.seen_native
         )
-        return inside and self.stays and not self.moved.steps
+        stays = self.seen_twice and self.places[0].kind == self.places[1].kind
+        return inside and stays and self.moved.compared and not self.moved.steps
 
     @property
     def cpu(self) -> float | None:
@@ -91,7 +92,24 @@ class Run:
 
     @cached_property
     def missing(self) -> tuple[int, ...]:
-        """Ranks that must be there and are not; empty where their number is not known."""
+        """Ranks that must be there and are not; empty where the number of any is not known."""
+        elsewhere = {found.number for found in self.seen.others}
+        return tuple(n for n in self._absent if n not in elsewhere)
+
+    @cached_property
+    def unmet(self) -> tuple[Found, ...]:
+        """Processes that have the number of a rank which is not among those that were found."""
+        return tuple(found for found in self.seen.others if found.number in self._absent)
+
+    @property
+    def whole(self) -> bool:
+        """Whether as many ranks were found as there must be, as far as that is known."""
+        return not self._absent and len(self.standings) >= (self.size or 0)
+
+    @cached_property
+    def _absent(self) -> tuple[int, ...]:
+        if any(s.rank.found.number is None for s in self.standings):
+            return ()
         last = max(self.numbers, default=-1)
         return tuple(n for n in range(max(self.size or 0, last + 1)) if n not in self.numbers)
 

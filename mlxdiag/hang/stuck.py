@@ -92,7 +92,7 @@ def _collective(each: Standing) -> Collective | None:
 def _behind(run: Run) -> Iterator[Verdict]:
     """Find who is elsewhere while the others stand in a collective."""
     waits = [s for s in run.standings if s.waits]
-    others = [s for s in run.standings if not s.waits and s.now.kind in _ELSEWHERE]
+    others = [s for s in run.standings if not s.waits and s.seen_twice and s.now.kind in _ELSEWHERE]
     if not waits or not others or any(s.moved.steps for s in run.standings) or idle(run):
         return
     for kind, places, todo in _REASONS:
@@ -176,8 +176,10 @@ def _progress(who: Sequence[Standing]) -> list[str]:
 
 def _stalled(run: Run) -> Iterator[Verdict]:
     """All stand in the same collective: what should arrive does not."""
-    if not run.standings or not all(s.waits for s in run.standings) or run.missing:
+    if not run.standings or not all(s.waits for s in run.standings):
         return
+    if run.seen.lost or not run.whole:
+        return  # the others may wait for a rank that nobody looked at
     if len({inside(s) for s in run.standings}) > 1 and any(
         s.now.collective is None for s in run.standings
     ):

@@ -21,6 +21,13 @@ Kind = Literal[
 ]
 """What can be wrong, each a check `hang-KIND`."""
 
+FROM_PLACES: frozenset[Kind] = frozenset({"out-of-step", "loading", "control", "behind", "stalled"})
+"""What is read off the places of the ranks, only where none of the others explains them."""
+
+
+LOOK_AGAIN = "look again with --interval 60s"
+"""How the `todo` begins where what was seen may also end by itself."""
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -11,13 +11,23 @@ from mlxdiag import live, processes
 from mlxdiag.capture import ACCESS, Capture, Captures, Command, Outcome
 from mlxdiag.ending import Noted
 from mlxdiag.errors import InventoryError, ParseError
-from mlxdiag.facts import ioclasscount, ioreg_rdma, lsof, proc_memory, proc_stat, ps, ss, vm_stat
+from mlxdiag.facts import (
+    ioclasscount,
+    ioreg_rdma,
+    lsof,
+    proc_memory,
+    proc_stat,
+    ps,
+    ss,
+    swapusage,
+    vm_stat,
+)
 from mlxdiag.hang.rounds import of
 from mlxdiag.inventory import Host, Inventory
 from mlxdiag.readings import Gap
 from mlxdiag.recording import Ended
 from mlxdiag.stop import signals
-from mlxdiag.stop.remains import State, left, ports_to_watch, state
+from mlxdiag.stop.remains import Remains, State, Stopped, remains, state
 from mlxdiag.stop.signals import Fate, Signal
 from mlxdiag.stop.targets import Population, Target, population
 
@@ -37,6 +47,7 @@ _LOOK = (
     ss.COMMAND,
     lsof.COMMAND,
     vm_stat.COMMAND,
+    swapusage.COMMAND,
     proc_memory.COMMAND,
     ioclasscount.COMMAND,
     ioreg_rdma.COMMAND,
@@ -83,11 +94,16 @@ class Listed:
 
 @dataclass
 class Result:
-    """What came of it. `fates` by host and pid; `left` in lines of a host and a text."""
+    """What came of it. `fates` by host and pid; the lines are a host and a text each.
+
+    `noted` is what others hold; `free` are ports of the inventory at which nobody listens now.
+    """
 
     fates: dict[tuple[str, int], str] = field(default_factory=dict)
     left: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
+    noted: list[tuple[str, str]] = field(default_factory=list)
+    free: tuple[int, ...] = ()
     ended: Ended = "complete"
 
 
@@ -179,14 +195,22 @@ class Run:
             noted.arm()
             self.result.ended = found.ended if noted.how == "complete" else noted.how
             after = _listed(self.inventory, found.hosts, "after", self.stop.pattern, found.ended)
-            self.result.left = self._left(after)
-            self.result.unknown = [(gap.host, gap.reason) for gap in after.lost]
+            self._compare(after)
             if not self.result.left or self.result.ended != "complete" or attempt == TRIES - 1:
                 return
             time.sleep(SETTLE_S)
 
-    def _left(self, after: Listed) -> list[tuple[str, str]]:
-        """List processes, then what else is held, in lines of a host and a text."""
+    def _compare(self, after: Listed) -> None:
+        held, result = self._held(after), self.result
+        result.left = [*self._running(after), *((h, t) for h, one in held for t in one.left)]
+        result.unknown = [(gap.host, gap.reason) for gap in after.lost]
+        result.unknown += [(host, text) for host, one in held for text in one.unknown]
+        result.noted = [(host, text) for host, one in held for text in one.noted]
+        watched = dict.fromkeys(port for host, _ in held for port in ports(self.inventory, host))
+        result.free = () if result.left or result.unknown else tuple(watched)
+
+    def _running(self, after: Listed) -> list[tuple[str, str]]:
+        """List the processes that are there, in lines of a host and a text."""
         were = {(t.host, t.named) for t in self.before.targets}
         said = [
             (t.host, f"{_shown(t)} ({self._fate(t) if (t.host, t.named) in were else _ANEW})")
@@ -198,23 +222,42 @@ class Run:
             for t in self.before.started
             if t.named in running.get(t.host, ()) and (t.host, t.named) not in were
         ]
-        for host, was in self.before.states.items():
-            if host in running:
-                pids = {t.pid for t in self.before.targets if t.host == host}
-                watched = ports_to_watch(was, pids, _ports(self.inventory))
-                told = left(was, after.states[host], watched)
-                said += [(host, text) for text in told]
         return said
+
+    def _held(self, after: Listed) -> list[tuple[str, Remains]]:
+        """Compare every host that said what runs on it, before and after."""
+        running = {one.host: frozenset(n.pid for n in one.running) for one in after.people}
+        return [
+            (
+                host,
+                remains(
+                    was,
+                    after.states[host],
+                    Stopped(
+                        frozenset(t.pid for t in self.before.targets if t.host == host),
+                        ports(self.inventory, host),
+                        running[host],
+                    ),
+                ),
+            )
+            for host, was in self.before.states.items()
+            if host in running
+        ]
 
     def _fate(self, target: Target) -> str:
         return self.result.fates.get((target.host, target.pid), "not signalled")
 
 
-def _ports(inventory: Inventory) -> tuple[int, ...]:
-    """Give the ports that the inventory names: where ranks meet, where the server answers."""
+def ports(inventory: Inventory, host: str) -> tuple[int, ...]:
+    """Give the ports that the inventory names: where ranks meet, where the server answers.
+
+    An address that names one of the hosts counts on that host alone.
+    """
     server = inventory.server
-    answers = re.match(r"https?://[^/]*:(\d{1,5})(?:/|$)", server.url or "")
-    return tuple(port for port in (server.port, int(answers[1]) if answers else None) if port)
+    answers = re.match(r"https?://(\[[^]/]*\]|[^/:]*):(\d{1,5})(?:/|$)", server.url or "")
+    there = [h.name for h in inventory.hosts if answers and answers[1] in (h.name, h.address)]
+    url = int(answers[2]) if answers and host in (there or [host]) else None
+    return tuple(dict.fromkeys(port for port in (server.port, url) if port))
 
 
 _ANEW = "new: something starts the server again"

@@ -70,8 +70,12 @@ def _launches(process: Process, pattern: re.Pattern[str]) -> bool:
 
 
 def _ours(listed: Sequence[Process]) -> set[int]:
-    """Name what this very listing comes from: our program on the host, and all above it."""
+    """Name all mlxdiags, and what this very listing comes from: its ps, and all above that.
+
+    Above another mlxdiag may be the server itself, should it look at its cluster.
+    """
     asking = " ".join(ps.COMMAND.argv)
     parents = {p.pid: p.parent for p in listed}
-    mine = [p.pid for p in listed if p.arguments == asking or processes.is_ours(p)]
-    return {pid for one in mine for pid in (one, *processes.ancestors(one, parents))}
+    asks = [p.pid for p in listed if p.arguments == asking]
+    above = {pid for one in asks for pid in (one, *processes.ancestors(one, parents))}
+    return above | {p.pid for p in listed if processes.is_ours(p)}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
-from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, table
+from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, owners, table
 
 KEY = b"k" * 32
 addresses = st.integers(0, 2**32 - 1).map(lambda n: str(IPv4Address(n)))
@@ -171,3 +171,47 @@ def test_the_table_says_what_was_replaced_and_leaks_are_noticed() -> None:
     assert "name\tmacstudio1\thost1\n" in table(names.used)
     assert leaks([b"host1 at " + names.text("192.168.86.11").encode()], names.used) == []
     assert leaks([b"see Macstudio1"], names.used) == ["name macstudio1"]
+
+
+def test_an_address_goes_whatever_letter_is_before_it() -> None:
+    names = pseudonyms()
+    said = names.text("n192.168.64.10:32323->192.168.64.12:50001 (ESTABLISHED)")
+    assert "192.168.64.10" not in said
+    assert "192.168.64.12" not in said
+    assert said.startswith(f"n{names.text('192.168.64.10')}:32323->")
+
+
+def test_an_address_that_is_left_is_noticed_whatever_is_around_it() -> None:
+    names = pseudonyms()
+    names.text("192.168.64.10")
+    names.text("192.168.64  link#6", routes=True)
+    for left in (b"n192.168.64.10:32323", b"192.168.64.10.32323", b"x192.168.64.10y"):
+        assert leaks([left], names.used) == ["ipv4 192.168.64.10"]
+    assert leaks([b"192.168.64.100 1192.168.64.10 192.168.64.7"], names.used) == []
+
+
+ESCAPED_HOME = rb'{"procPath":"\/Users\/bob\/venv\/bin\/python3.12"}'
+
+
+def test_a_home_with_slashes_as_macos_escapes_them() -> None:
+    assert owners([ESCAPED_HOME]) == ["bob"]
+    said = pseudonyms().raw(ESCAPED_HOME)
+    assert said == ESCAPED_HOME.replace(b"bob", b"user1")
+
+
+@pytest.mark.parametrize("home", ["/Users/zoë/x".encode(), rb"/Users/zo\u00eb/x"])
+def test_an_owner_beyond_ascii_is_found_everywhere(home: bytes) -> None:
+    assert owners([home]) == ["zoë"]
+    names = pseudonyms(zoë="user1")
+    assert names.raw(home) == b"/Users/user1/x"
+    for spelled in ("zoë", "zoe\u0308"):
+        assert names.text(f"for {spelled}.") == "for user1."
+    assert "name\tzoë\tuser1\n" in table(names.used)
+
+
+def test_mail_and_hosts_in_urls_go() -> None:
+    names = pseudonyms(al="admin1", studio7="host1", **{"studio7.lan.net": "host1.address"})
+    said = names.text("Bea.Maier@firma.example.org or al@studio7.lan.net, http://git.firma.net/x")
+    assert said == "mail1@mail.example or admin1@host1.address, http://site1.example/x"
+    kept = "https://github.com/ml-explore/mlx /opt/homebrew/opt/python@3.12/bin @rpath/libmlx.dylib"
+    assert names.text(kept) == kept

@@ -59,6 +59,28 @@ def test_ioreg_accelerator_takes_the_busiest() -> None:
             ioreg_accelerator.parse(out)
 
 
+def test_the_value_of_a_variable_that_is_called_like_a_key_is_not_shown() -> None:
+    said = survey.environment(MLX_SERVER_API_KEY="sk-1", MLX_Auth_x="a", MLX_RANK="1").stdout
+    assert login_environment.parse(said).mlx == {
+        "MLX_Auth_x": "***",
+        "MLX_RANK": "1",
+        "MLX_SERVER_API_KEY": "***",
+    }
+
+
+@pytest.mark.skipif(shutil.which("awk") is None, reason="no awk here")
+def test_awk_does_not_print_the_value_of_a_key() -> None:
+    names = ("MLX_SERVER_API_KEY", "JACCL_TOKEN", "MLX_hf_secret", "MLX_PASSWORD", "MLX_AUTH")
+    environ = {"PATH": "/usr/bin:/bin", "MLX_RANK": "3", **dict.fromkeys(names, "geheim")}
+    said = subprocess.run(
+        login_environment.COMMAND.argv, env=environ, capture_output=True, check=True
+    ).stdout
+    assert b"geheim" not in said
+    assert b"MLX_RANK=3\n" in said
+    for name in names:
+        assert f"{name}=***\n".encode() in said
+
+
 def test_environment() -> None:
     said = survey.environment(MLX_RANK="1", XPC_SERVICE_NAME="0").stdout
     assert login_environment.parse(said).by_name["SHELL"] == "/bin/zsh"

@@ -8,7 +8,7 @@ import pytest
 
 from mlxdiag import report
 from mlxdiag.checks.hang import CHECKS
-from mlxdiag.finding import Status
+from mlxdiag.finding import FixKind, Status
 from mlxdiag.hang.judge import judge
 from mlxdiag.hang.verdict import Hang
 from tests.hang import model
@@ -64,8 +64,8 @@ CASES: dict[str, tuple[list[Rank | None], str, tuple[str, ...], str]] = {
         [WAITS, KERNEL],
         "kernel",
         ("rank 1",),
-        "rank 0 waits in all_sum (jaccl mesh); rank 1 waits in the kernel, in a call that no"
-        " signal ends; look at rank 1 (mac1, pid 801)",
+        "rank 0 waits in all_sum (jaccl mesh); rank 1 waits in the kernel, as a slow read of"
+        " a disk may, too; look at rank 1 (mac1, pid 801)",
     ),
     "different collectives": (
         [WAITS, GATHERS, WAITS],
@@ -227,9 +227,14 @@ def test_a_full_gpu_alone_is_no_wedge() -> None:
     assert judge(recorded(fast, gpu={0: 100, 1: 100})).state == "moving"
 
 
-def test_a_full_gpu_behind_an_eval_is_a_wedge_with_the_variable_and_none_without() -> None:
-    for value, kind in (("1", "fast-synch"), ("0", "behind")):
-        stuck = Rank.still(only(model.EVAL), MLX_METAL_FAST_SYNCH=value)
+def test_a_full_gpu_is_a_wedge_with_the_variable_and_a_fence_in_one_look() -> None:
+    """A long prefill keeps the GPU full as well, in an eval."""
+    for value, first, kind in (
+        ("1", model.FENCE, "fast-synch"),
+        ("0", model.FENCE, "behind"),
+        ("1", model.EVAL, "behind"),
+    ):
+        stuck = Rank(only(first), only(model.EVAL), {"MLX_METAL_FAST_SYNCH": value})
         hang = judge(recorded([WAITS, stuck], gpu={1: 100}))
         assert kinds(hang) == [(kind, ("rank 1",))]
 
@@ -243,6 +248,23 @@ def test_who_reads_a_disk_is_in_the_kernel_and_not_stuck_there() -> None:
     works = Rank(IN_KERNEL, replace(IN_KERNEL, cpu_s=103))
     assert kinds(judge(recorded([WAITS, works]))) == [("behind", ("rank 1",))]
     assert judge(recorded([MOVES, works])).state == "moving"
+
+
+def test_a_slow_read_is_no_call_of_verbs() -> None:
+    """Whatever grows reads; what does not may, unless its stacks show a call of verbs."""
+    grows = Rank(IN_KERNEL, replace(IN_KERNEL, rss_gb=89))
+    assert kinds(judge(recorded([WAITS, grows]))) == [("behind", ("rank 1",))]
+    blind = report.build(recorded([WAITS, KERNEL]), "hang", "0").causes[0]
+    assert blind.fix is not None
+    assert blind.fix.kind is FixKind.WAIT
+    assert blind.fix.text.startswith("look again with --interval 60s; where it is still there: ")
+    opening = (*model.PYTHON_BASE, "ibv_open_device  (in librdma.dylib) + 24  [0x1]")
+    verbs = replace(IN_KERNEL, threads=(((1000, opening),),))
+    sure = report.build(recorded([WAITS, Rank(verbs, verbs)]), "hang", "0").causes[0]
+    assert sure.fix is not None
+    assert sure.fix.kind is FixKind.REBOOT
+    assert sure.evidence is not None
+    assert "waits in the kernel, in a call of verbs that no signal ends" in sure.evidence.observed
 
 
 def test_a_run_that_moves_has_its_other_ranks_on_hosts_that_were_not_asked() -> None:

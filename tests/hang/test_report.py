@@ -90,14 +90,31 @@ def test_a_recording_gives_the_same_report(tmp_path: Path) -> None:
     assert (ran.returncode, HANG in ran.stdout) == (1, True)
 
 
-def test_a_recording_of_something_else_has_no_ranks(tmp_path: Path) -> None:
+def test_a_recording_of_something_else_is_refused(tmp_path: Path) -> None:
     words = ["hang", "--replay", str(ROOT / "mlxdiag" / "demo"), "-f", "short"]
     ran = subprocess.run(
         [sys.executable, "-m", "mlxdiag", *words], capture_output=True, text=True, check=False
     )
-    del tmp_path
+    copied = subprocess.run(
+        [sys.executable, "-m", "mlxdiag", *words, "--save", str(tmp_path / "copy")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, copied.returncode, (tmp_path / "copy").exists()) == (2, 2, False)
+    assert "no look at ranks: it has no hang.json" in " ".join(ran.stderr.split())
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("more", [("--pattern", "x.py"), ("--port", "4000"), ("--interval", "5s")])
+def test_a_recording_was_asked_already(tmp_path: Path, more: tuple[str, str]) -> None:
+    recording.save(recorded([WAITS, BUSY]), tmp_path / "r.tar.gz")
+    words = ["hang", "--replay", str(tmp_path / "r.tar.gz"), *more]
+    ran = subprocess.run(
+        [sys.executable, "-m", "mlxdiag", *words], capture_output=True, text=True, check=False
+    )
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert "no hang.json" in ran.stderr
+    assert "leave out --pattern, --port and" in " ".join(ran.stderr.replace("│", " ").split())
 
 
 def test_what_was_asked() -> None:

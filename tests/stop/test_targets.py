@@ -9,11 +9,9 @@ from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
 from mlxdiag.errors import InventoryError
 from mlxdiag.facts import ps
 from mlxdiag.facts.ps import Process
-from mlxdiag.facts.ss import Socket
 from mlxdiag.inventory import Host, Inventory, Server
 from mlxdiag.readings import Gap
 from mlxdiag.stop.command import pattern_of
-from mlxdiag.stop.remains import State, left, ports_to_watch
 from mlxdiag.stop.targets import population
 
 SERVER = processes.compiled(r"openai_cluster_server")
@@ -36,6 +34,9 @@ def process(arguments: str, stat: str = "S", pid: int = 812, parent: int = 1) ->
         "python -m openai_cluster_server",
         f"{FRAMEWORK} openai_cluster_server.py",
         "/usr/local/bin/openai_cluster_server --model Kimi",
+        "python3 -Xdev -W ignore -um openai_cluster_server --port 8080",
+        "python3 -mopenai_cluster_server",
+        "python3 -bb --check-hash-based-pycs=never openai_cluster_server.py",
         "/Users/alex/.venv/bin/python /Users/alex/.venv/bin/openai_cluster_server",
     ],
 )
@@ -68,12 +69,35 @@ def test_the_server_is_met(arguments: str) -> None:
         "/opt/openai_cluster_server/bin/uv run another.py",
         "/opt/openai_cluster_server/bin/bash",
         "python3 server.py",
+        "python3 tail_logs.py /var/log/openai_cluster_server.log",
+        "supervisord -c /etc/openai_cluster_server.conf",
+        "/usr/bin/python3 -Es /usr/bin/supervisord -c /etc/openai_cluster_server.conf",
+        "python3 -m pip install openai_cluster_server",
+        "python3 -um pip install openai_cluster_server",
+        "python3 -mpip install openai_cluster_server",
+        "python3 -W ignore tail_logs.py openai_cluster_server",
+        "python3 -c print(9) openai_cluster_server",
+        "python3",
+        "/opt/openai_cluster_server-1.0/bin/rsync -a",
         "/home/openai_cluster_server/bin/python3 another.py",
         "",
     ],
 )
 def test_what_only_speaks_of_it_is_not(arguments: str) -> None:
     assert not processes.met(process(arguments), SERVER)
+
+
+def test_a_program_is_met_by_its_name_or_its_whole_path() -> None:
+    tool = process("/opt/lab/bin/serve --port 8080")
+    assert processes.met(tool, processes.compiled("serve"))
+    assert processes.met(tool, processes.compiled("/opt/.*/serve"))
+    assert not processes.met(tool, processes.compiled("opt/lab"))
+
+
+def test_a_pattern_may_go_on_behind_the_script() -> None:
+    both = processes.compiled("serve[.]py --port 8080")
+    assert processes.met(process("python3 /srv/serve.py --port 8080"), both)
+    assert not processes.met(process("python3 note.py serve.py --port 8080"), both)
 
 
 def test_a_zombie_is_nobody() -> None:
@@ -130,27 +154,14 @@ def test_a_host_with_the_server_its_launcher_its_worker_and_us() -> None:
     assert found.targets[0].named.word == "21=Fri Jan 30 20:14:05 2026"
 
 
+def test_a_server_that_runs_mlxdiag_is_to_be_stopped() -> None:
+    watches = (24, 21, "/usr/bin/python3 /opt/homebrew/bin/mlxdiag watch")
+    found = population("mac", said([*LISTING, watches]), "before", SERVER)
+    assert not isinstance(found, Gap)
+    assert [t.pid for t in found.targets] == [21, 20]
+    assert [t.pid for t in found.started] == [22]
+
+
 def test_a_host_that_did_not_answer_is_a_gap() -> None:
     lost = {ACCESS: Capture(ACCESS, (), Outcome.NO_ROUTE, detail="no route to host")}
     assert isinstance(population("mac", lost, "before", SERVER), Gap)
-
-
-def test_ports_of_the_inventory_are_looked_at_but_for_those_of_others() -> None:
-    held = (Socket((9,), "LISTEN", "*:32323", ""), Socket((8,), "LISTEN", "*:8080", ""))
-    before = State(held, None, None, None, ())
-    assert ports_to_watch(before, {9}, (32323, 8080, 9000)) == (32323, 32323, 9000)
-
-
-def test_what_is_left() -> None:
-    gib = 1 << 30
-    listens = (Socket((9,), "LISTEN", "*:32323", ""), Socket((8,), "LISTEN", "*:22", ""))
-    before = State(listens, 300 * gib, 1, 3, ())
-    clean = State((listens[1],), 3 * gib, 0, 0, ())
-    assert left(before, clean, [32323]) == ()
-    assert left(before, State((), 100 * gib, None, None, ()), [32323]) == ()
-    assert left(before, State(listens, 290 * gib, 2, 0, ("pid 9 (python3)",)), [32323]) == (
-        "port 32323 is held by pid 9",
-        "311 GB are wired, as much as before (322 GB): a restart gives them back",
-        "2 protection domains and 0 queue pairs are left in the kernel, held by pid 9 (python3);"
-        " without an owner only a restart frees them",
-    )
