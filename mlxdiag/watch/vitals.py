@@ -51,8 +51,15 @@ def kept(captures: Captures, pattern: str | None = None) -> Captures:
     name = neighbours.COMMAND.name
     if name not in captures:
         return captures
-    found = "".join(f"{line}\n" for line in _lines(captures[name].stdout, pattern))
+    found = "".join(f"{_short(x, pattern)}\n" for x in _lines(captures[name].stdout, pattern))
     return {**captures, name: replace(captures[name], stdout=found.encode())}
+
+
+def _short(line: str, pattern: str | None) -> str:
+    """Leave out the arguments, which may hold keys, where a job is known without them."""
+    pid, _, words = line.partition(" ")
+    short = f"{pid} {_told(words.strip())}"
+    return short if _lines(short.encode(), pattern) == (short,) else line
 
 
 def _said(capture: Capture | None) -> bytes | None:

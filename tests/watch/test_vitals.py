@@ -88,6 +88,14 @@ def test_what_is_saved_is_what_is_ours_and_reads_the_same() -> None:
     assert vitals.kept(other) is other
 
 
+def test_what_is_saved_has_no_arguments_that_it_is_known_without() -> None:
+    said_so = b"77 /v/python3 -m mlx_lm.server --api-key sk-1\n78 /v/python3 serve.py --key sk-1\n"
+    captures = said("neighbours", said_so)
+    kept = vitals.kept(captures, r"serve\.py")
+    assert kept["neighbours"].stdout == b"77 python3 -m mlx_lm.server\n78 python3 serve.py\n"
+    assert vitals.read(kept, r"serve\.py") == vitals.read(captures, r"serve\.py")
+
+
 def test_wired_memory() -> None:
     assert vitals.read(said("vm_stat", WIRED)).wired_bytes == 340_000 * 16384
 
