@@ -233,6 +233,8 @@ def _check_hosts(recording: Recording, command: str) -> None:
     """Refuse a recording without hosts; logs alone are diagnosed without any."""
     if recording.inventory.hosts or command == "server":
         return
+    if command == "probe" and recording.server is None:
+        return
     if command != "diagnose" or recording.server is not None:
         raise RecordingError(
             "this recording names no host: it is one of `mlxdiag server`, and read again by"
