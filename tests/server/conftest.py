@@ -51,11 +51,3 @@ def endpoint() -> Iterator[Endpoint]:
             assert process.stdin is not None
             process.stdin.close()
             assert process.wait(20) == 0
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests with an endpoint on one worker: its ranks are looked for by their pattern."""
-    for item in items:
-        if "endpoint" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("ranks"))

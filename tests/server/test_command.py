@@ -34,6 +34,8 @@ from tests.server.conftest import KEY, ROOT, Endpoint
 from tests.server.looked import NOBODY, bad, reported, visit
 from tests.test_cli import environment, on_terminal, run
 
+pytestmark = pytest.mark.xdist_group("ranks")
+
 ENV = environment(PYTHONPATH=str(ROOT))
 ANSWERS = "server-answers"
 

@@ -15,6 +15,8 @@ from mlxdiag.report import Report
 from tests.server.conftest import Endpoint
 from tests.server.looked import bad, finding, reported, visit
 
+pytestmark = pytest.mark.xdist_group("ranks")
+
 FAIL, UNKNOWN = Status.FAIL, Status.UNKNOWN
 ANSWERS = [("server-answers", FAIL)]
 

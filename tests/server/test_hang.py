@@ -15,7 +15,10 @@ from tests.server.conftest import ROOT, Endpoint
 from tests.test_cli import environment, run
 
 ENV = environment(PYTHONPATH=str(ROOT))
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc"),
+    pytest.mark.xdist_group("ranks"),
+]
 
 
 def test_a_rank_that_stops_is_named_in_the_report_and_its_replay(

@@ -35,6 +35,8 @@ from tests.server.looked import MODELS, SEEN, chat, event, recorded, reported, s
 from tests.test_cli import run
 from tests.test_reports import spoilings, validator
 
+pytestmark = pytest.mark.xdist_group("ranks")
+
 WAS = Before("2026-01-29T20:00:00Z", 20.0, 0.1)
 SPOILT = replace(MODELS, chunks=(Chunk(0.01, b'{"data": [{"id": "\xff\xfe"}, {}'),))
 HUNG = chat(steady(0.1, 0.01, 3)[:-1], end="deadline", seconds=60.0)

@@ -29,6 +29,8 @@ NAME = "ENDPOINT_TEST_KEY"
 PIECE = 9
 """So many characters of the key in a row are too many."""
 
+pytestmark = pytest.mark.xdist_group("ranks")
+
 
 def traces(text: str) -> list[str]:
     """List the pieces of the key that a text holds, as they are or as JSON has them."""
