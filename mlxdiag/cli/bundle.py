@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +22,8 @@ from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
+    import secrets  # hashes and all: 4 ms that --help does without
+
     from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Files
 
