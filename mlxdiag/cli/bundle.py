@@ -22,8 +22,6 @@ from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
-    import secrets  # hashes and all: 4 ms that --help does without
-
     from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Files
 
@@ -59,6 +57,8 @@ def bundle(
     It is a recording, so --replay takes it. The table of what was replaced stays with you, in a
     file beside it that only you can read.
     """
+    import secrets  # noqa: PLC0415  # hashes and all: 4 ms that --help does without
+
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.bundle import evidence  # noqa: PLC0415
     from mlxdiag.bundle.archive import composed  # noqa: PLC0415
