@@ -15,11 +15,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from click import Group
+from click import Command, Context, Group
 from typer.main import get_command
 
 from mlxdiag import __version__, cli
-from mlxdiag.cli import hostfile
+from mlxdiag.cli.lazy import SUMMARIES
 from mlxdiag.cli.options import Format
 from mlxdiag.render import FORMATS
 from tests.model import CASES, write_recording
@@ -96,68 +96,62 @@ def test_the_script_is_the_module() -> None:
     assert said.stdout == run("--version").stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        (),
-        ("ports",),
-        ("demo",),
-        ("probe",),
-        ("recommend",),
-        ("check",),
-        ("explain",),
-        ("fix",),
-        ("bundle",),
-        ("preflight",),
-        ("hang",),
-        ("stop",),
-        ("diagnose",),
-        ("watch",),
-        ("history",),
-        ("history", "import"),
-        ("schema",),
-        ("server",),
-        ("hostfile",),
-        ("hostfile", "write"),
-        ("hostfile", "check"),
-    ],
-)
-def test_help(command: tuple[str, ...]) -> None:
-    ran = run(*command, "--help")
+def commands() -> dict[str, Command]:
+    root = get_command(cli.app)
+    assert isinstance(root, Group)
+    with Context(root) as context:
+        found = {name: root.get_command(context, name) for name in root.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+WORDS = [(), *((name,) for name in SUMMARIES)]
+WORDS += [("history", "import"), ("hostfile", "write"), ("hostfile", "check")]
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_help(words: tuple[str, ...]) -> None:
+    ran = run(*words, "--help")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "Usage: " in ran.stdout
-    assert run(*command, "-h").stdout == ran.stdout
+    assert run(*words, "-h").stdout == ran.stdout
+    if words and words[0] != "schema":
+        assert "Exit codes: " in ran.stdout
+        assert "--install-completion" not in ran.stdout
 
 
-def test_every_command_has_help_that_is_tested() -> None:
-    names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
-    assert names == {
-        "ports",
-        "check",
-        "explain",
-        "fix",
-        "bundle",
-        "demo",
-        "diagnose",
-        "probe",
-        "hang",
-        "preflight",
-        "recommend",
-        "watch",
-        "schema",
-        "server",
-        "stop",
+def test_every_command_is_listed_and_tested() -> None:
+    paths = (Path(__file__).parents[1] / "mlxdiag" / "cli").glob("*.py")
+    modules = {path.stem for path in paths if "app = typer.Typer(" in path.read_text()}
+    assert modules - {"__init__"} == set(SUMMARIES) == set(commands())
+    groups = {
+        (name, each)
+        for name, c in commands().items()
+        if isinstance(c, Group)
+        for each in c.commands
     }
-    names = {command.name or "" for command in hostfile.app.registered_commands}
-    assert names == {"write", "check"}
+    assert groups == {words for words in WORDS if len(words) == 2}
+
+
+def test_the_help_says_every_summary_whole() -> None:
+    said = run("--help", env=environment(COLUMNS="80")).stdout
+    lines = said.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split(maxsplit=1) for line in lines] == [[*each] for each in SUMMARIES.items()]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("chek", "No such command 'chek'. Did you mean 'check' or 'schema'?"), ("zzz", "'zzz'.")],
+)
+def test_a_word_that_is_no_command(word: str, said: str) -> None:
+    ran = run(word)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.endswith(f"{said}\n")
 
 
 def test_every_option_is_in_the_contract() -> None:
     page = (Path(__file__).parents[1] / "docs" / "contract.md").read_text(encoding="utf-8")
     parts = [part for part in page.split("\n## ") if part.startswith("Options of ")]
-    root = get_command(cli.app)
-    assert isinstance(root, Group)
-    for name, command in root.commands.items():
+    for name, command in commands().items():
         own = command.commands.values() if isinstance(command, Group) else [command]
         heads = ("`ports`", f"`{name}`")
         said = "".join(p for p in parts if any(h in p.partition("\n")[0] for h in heads))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mlxdiag.cli.lazy import SUMMARIES
+
 ROOT = Path(__file__).parents[1]
 HEAVY = {
     "asyncio",
@@ -61,6 +63,16 @@ HELP = (
 @pytest.mark.parametrize("words", HELP)
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
+
+
+def test_the_help_imports_no_command_and_a_command_no_other() -> None:
+    def loaded(*words: str) -> set[str]:
+        names = {name for name in modules(*words) if name.startswith("mlxdiag.cli.")}
+        return {name.rpartition(".")[2] for name in names} & set(SUMMARIES)
+
+    assert loaded("--help") == loaded("--version") == set()
+    assert loaded("ports", "--help") == {"ports"}
+    assert loaded("history", "import", "--help") == {"history"}
 
 
 def test_nothing_is_left_to_collect_at_the_end() -> None:

@@ -12,31 +12,13 @@ from typing import Annotated
 import typer
 
 from mlxdiag import __version__
-from mlxdiag.cli import (
-    bundle,
-    check,
-    demo,
-    diagnose,
-    explain,
-    fix,
-    hang,
-    history,
-    hostfile,
-    ports,
-    preflight,
-    probe,
-    recommend,
-    schema,
-    server,
-    stop,
-    streams,
-    watch,
-)
+from mlxdiag.cli import lazy, streams
 from mlxdiag.cli.options import EPILOG
 from mlxdiag.errors import MlxdiagError
 
 app = typer.Typer(
     name="mlxdiag",
+    cls=lazy.Commands,
     help="The doctor for clusters of Macs that run MLX distributed over Thunderbolt.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -58,25 +40,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.command(epilog=EPILOG)(ports.ports)
-app.command(epilog=EPILOG)(check.check)
-app.command(epilog=EPILOG)(recommend.recommend)
-app.command(epilog=EPILOG)(demo.demo)
-app.command(epilog=EPILOG)(probe.probe)
-app.command(epilog=diagnose.EPILOG)(diagnose.diagnose)
-app.command(epilog=explain.EPILOG)(explain.explain)
-app.command(epilog=EPILOG)(fix.fix)
-app.command(epilog=bundle.EPILOG)(bundle.bundle)
-app.add_typer(hostfile.app, name="hostfile", epilog=EPILOG)
-app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})(preflight.preflight)
-app.command(epilog=EPILOG)(server.server)
-app.command(epilog=EPILOG)(hang.hang)
-app.command(epilog=EPILOG)(stop.stop)
-app.command(epilog=EPILOG)(watch.watch)
-app.add_typer(history.app, name="history", epilog=EPILOG)
-app.command()(schema.schema)
 
 
 def main() -> None:

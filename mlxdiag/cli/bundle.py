@@ -35,6 +35,10 @@ EPILOG = (
 MAX_LOG_BYTES = 64 << 20
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def bundle(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FailOnOption,
     FanoutOption,
@@ -47,6 +48,10 @@ class Depth(StrEnum):
     standard = "standard"
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def check(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     Format,
     FormatOption,
@@ -17,6 +20,10 @@ from mlxdiag.cli.stages import finish, reported
 DEMO = Path(__file__).parents[1] / "demo"
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def demo(
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,

@@ -38,6 +38,10 @@ PIECE = 1 << 20
 """Bytes that are read at once."""
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def diagnose(
     logs: Annotated[
         list[Path] | None,

@@ -16,6 +16,10 @@ EPILOG = (
 )
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def explain(
     names: Annotated[
         list[str], typer.Argument(metavar="ID...", help="Ids of checks, or an area for all of it.")

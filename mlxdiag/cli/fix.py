@@ -10,6 +10,7 @@ import typer
 
 from mlxdiag import files
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FailOnOption,
     FanoutOption,
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def fix(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FanoutOption,
     Format,
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from mlxdiag.recording import Recording
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def hang(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

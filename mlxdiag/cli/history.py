@@ -16,6 +16,8 @@ from mlxdiag.cli.streams import write
 app = typer.Typer(
     help="What watches and imported recordings saw: of every link, since when it is as it is.",
     invoke_without_command=True,
+    epilog=EPILOG,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Write MLX's hostfile from the wiring, or hold one against it.",
     no_args_is_help=True,
+    epilog=EPILOG,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FailOnOption,
     FanoutOption,
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def ports(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

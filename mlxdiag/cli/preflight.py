@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FailOnOption,
     FanoutOption,
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from mlxdiag.report import Report
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})
 def preflight(
     command: Annotated[
         list[str] | None,

@@ -10,6 +10,7 @@ import typer
 
 from mlxdiag import files
 from mlxdiag.cli.options import (
+    EPILOG,
     Dtype,
     FailOn,
     Format,
@@ -27,7 +28,10 @@ from mlxdiag.cli.options import (
 from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, reported
 from mlxdiag.cli.streams import write
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+
+@app.command(epilog=EPILOG)
 def probe(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

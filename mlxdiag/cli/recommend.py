@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FailOnOption,
     FanoutOption,
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from mlxdiag.readings import HostFacts
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def recommend(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

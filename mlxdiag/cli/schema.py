@@ -18,6 +18,10 @@ class Document(StrEnum):
     event = "event"
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
 def schema(
     of: Annotated[
         Document, typer.Argument(help="A report of `--format json`, or a line of `watch`.")

@@ -13,6 +13,7 @@ import typer
 
 from mlxdiag import files
 from mlxdiag.cli.options import (
+    EPILOG,
     FailOn,
     FailOnOption,
     Format,
@@ -54,6 +55,10 @@ RECORDED = (
 """Options that say what is asked, which a recording brings."""
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def server(
     context: typer.Context,
     inventory: InventoryOption = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxdiag.cli.options import HostsOption, InventoryOption, LocalOption, PatternOption
+from mlxdiag.cli.options import EPILOG, HostsOption, InventoryOption, LocalOption, PatternOption
 from mlxdiag.cli.stages import hosts_of
 from mlxdiag.cli.streams import write
 
@@ -22,6 +22,10 @@ LEAKS = (
 )
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def stop(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mlxdiag.cli.options import FanoutOption, HostsOption, InventoryOption, NoColorOption
+from mlxdiag.cli.options import EPILOG, FanoutOption, HostsOption, InventoryOption, NoColorOption
 from mlxdiag.cli.stages import inventory_of, terminal_style
 
 ENDED = {"interrupted": 130, "terminated": 143}
@@ -18,6 +18,10 @@ GARBAGE = (10_000, 10, 10)
 """A watch runs for days: what nobody needs any more goes sooner than in a command that ends."""
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG)
 def watch(
     inventory: InventoryOption = None,
     hosts: HostsOption = None,

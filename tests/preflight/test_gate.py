@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click import Group
-from typer.main import get_command
 
-from mlxdiag import cli, hostfile
+from mlxdiag import hostfile
 from tests.probe.world import NO_RANKS, World
-from tests.test_cli import environment, run
+from tests.test_cli import commands, environment, run
 
 ROOT = Path(__file__).parents[2]
 live = pytest.mark.skipif(bool(NO_RANKS), reason=NO_RANKS)
@@ -199,9 +197,7 @@ def test_the_launchd_job_is_a_property_list_whose_words_are_taken() -> None:
     assert job["ThrottleInterval"] >= 600
     program, name, *words = job["ProgramArguments"]
     assert program.startswith("/")
-    root = get_command(cli.app)
-    assert isinstance(root, Group)
-    with root.commands[name].make_context(name, words) as context:
+    with commands()[name].make_context(name, words) as context:
         told = {key: value for key, value in context.params.items() if value}
     assert str(told["inventory"]) == "/opt/mlx/inventory.yaml"
     assert (told["wait"], [*told["command"]]) == ("10m", ["/opt/mlx/start-server.sh"])
