@@ -20,7 +20,7 @@ from mlxdiag.silence import silenced
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Advice
-    from mlxdiag.diagnose.command import Judged
+    from mlxdiag.diagnose.judged import Judged
     from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Launch, Measured
     from mlxdiag.preflight.judge import Preflight

@@ -83,6 +83,8 @@ RANKS = {
 """Commands that only `mlxdiag hang` and `mlxdiag stop` ask."""
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "preflight.options": {"errors", "inventory", "preflight.asked", "recording"},
+    "diagnose.judged": {"diagnose.join", "diagnose.order"},
     "checks.hang": {"finding", "hang.verdict"},
     "cli.hang": {
         "cli.options",
@@ -586,17 +588,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "keys",
         "mlxdiag",
-        "readings",
         "recording",
     },
-    "cli.check": {
-        "catalogue",
-        "checks.whole",
-        "cli.options",
-        "cli.stages",
-        "cli.streams",
-        "readings",
-    },
+    "cli.check": {"catalogue", "cli.options", "cli.stages", "cli.streams"},
     "cli.demo": {"cli.options", "cli.stages", "recording"},
     "cli.history": {
         "cli.options",
@@ -617,6 +611,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inventory",
         "mlxdiag",
         "readings",
+        "recording",
     },
     "cli.explain": {
         "catalogue",
@@ -624,16 +619,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli.streams",
         "explained.words",
     },
-    "cli.fix": {
-        "checks.whole",
-        "cli.options",
-        "cli.stages",
-        "errors",
-        "files",
-        "readings",
-        "repair.plan",
-        "repair.script",
-    },
+    "cli.fix": {"cli.options", "cli.stages", "errors", "files", "repair.plan", "repair.script"},
     "cli.hostfile": {
         "checks.access",
         "checks.hostfile",
@@ -651,7 +637,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
     },
     "cli.options": set(),
-    "cli.ports": {"cli.options", "cli.stages", "readings"},
+    "cli.ports": {"cli.options", "cli.stages"},
     "cli.preflight": {
         "catalogue",
         "cli.options",
@@ -661,6 +647,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "preflight.baseline",
         "preflight.command",
         "preflight.handover",
+        "preflight.options",
         "preflight.status",
         "probe.command",
         "recording",
@@ -674,7 +661,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "probe.command",
         "recording",
     },
-    "cli.recommend": {"cli.options", "cli.stages", "finding", "readings"},
+    "cli.recommend": {"cli.options", "cli.stages", "finding"},
     "cli.schema": {"cli.streams"},
     "cli.server": {
         "checks.server",
@@ -695,6 +682,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "capture",
         "catalogue",
         "checks",
+        "checks.whole",
         "cli.options",
         "cli.streams",
         "errors",
@@ -749,6 +737,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks.entries",
         "checks.hostfile",
         "diagnose.join",
+        "diagnose.judged",
         "diagnose.matcher",
         "diagnose.order",
         "diagnose.reading",
@@ -957,7 +946,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "readings",
     },
     "preflight": set(),
-    "preflight.asked": {"errors", "finding", "inventory", "recording"},
+    "preflight.asked": {"errors", "finding", "inventory"},
     "preflight.baseline": {"errors"},
     "preflight.candidates": {
         "backends",
@@ -1183,8 +1172,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.sizes",
     },
     "render.diagnosed": {
-        "diagnose.command",
         "diagnose.join",
+        "diagnose.judged",
         "diagnose.nearest",
         "diagnose.order",
         "diagnose.reading",
@@ -1192,8 +1181,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render.advised",
     },
     "render.diagnosis": {
-        "diagnose.command",
         "diagnose.join",
+        "diagnose.judged",
         "diagnose.nearest",
         "diagnose.order",
         "diagnose.reading",
@@ -1251,7 +1240,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "render.json": {
         "advice",
-        "diagnose.command",
+        "diagnose.judged",
         "explained.words",
         "finding",
         "hang.verdict",
@@ -1462,7 +1451,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks.served",
         "checks.whole",
         "cluster",
-        "diagnose.command",
+        "diagnose.judged",
         "errors",
         "finding",
         "hang.judge",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +18,11 @@ from mlxdiag.cli.options import (
     ReplayOption,
     TimeoutOption,
 )
-from mlxdiag.cli.stages import inventory_of, replayed, whole_run
+from mlxdiag.cli.stages import gathered, whole_run
 from mlxdiag.cli.streams import write
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
-    from mlxdiag.readings import HostFacts
     from mlxdiag.recording import Files
 
 EPILOG = (
@@ -77,12 +77,8 @@ def bundle(
     if redact and os.path.lexists(names):
         raise MlxdiagError(f"{names}: exists already; a table is never overwritten")
     logs = {f"{at:02}-{path.name}": _log(path) for at, path in enumerate(log or (), 1)}
-    early: dict[str, HostFacts] = {}
-    if replay is not None:
-        found = replayed(replay, inventory, hosts, None)
-    else:
-        asked, more = inventory_of(inventory, hosts), evidence.COMMANDS
-        found = whole_run(asked, None, fanout, timeout, early, also=more)
+    ask = partial(whole_run, also=evidence.COMMANDS)
+    found, _early = gathered(replay, inventory, hosts, None, fanout, timeout, ask)
     if not redact:
         whole: Files = composed(recording.files_of(found), logs, __version__, redacted=False)
         recording.pack(whole, output)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -26,19 +27,15 @@ from mlxdiag.cli.options import (
     VerboseOption,
 )
 from mlxdiag.cli.stages import (
-    check_names,
     check_output,
     finish,
-    inventory_of,
-    replayed,
+    gathered,
     reported,
     wanted_by,
+    whole_names,
     whole_run,
 )
 from mlxdiag.cli.streams import write
-
-if TYPE_CHECKING:
-    from mlxdiag.readings import HostFacts
 
 
 class Depth(StrEnum):
@@ -75,20 +72,13 @@ def check(
 ) -> None:
     """Ask every check about every host: what `ports` asks, and all else that is known to fail."""
     from mlxdiag import catalogue  # noqa: PLC0415
-    from mlxdiag.checks import whole  # noqa: PLC0415
 
     if listed:
         write(catalogue.listing() if format is Format.json else catalogue.lines())
         return
-    names = {name for each in whole.CHECKS for name in (each.id, each.area)}
-    wanted = wanted_by(only, skip, check_names() | names)
+    wanted = wanted_by(only, skip, whole_names())
     check_output(output)
-    early: dict[str, HostFacts] = {}
-    if replay is not None:
-        recording = replayed(replay, inventory, hosts, save)
-    else:
-        asked = inventory_of(inventory, hosts)
-        quick = level is Depth.quick
-        recording = whole_run(asked, save, fanout, timeout, early, quick=quick)
+    ask = partial(whole_run, quick=level is Depth.quick)
+    recording, early = gathered(replay, inventory, hosts, save, fanout, timeout, ask)
     report = reported(recording, "check", wanted, fail_on, early)
     finish(report, format, output, verbose=verbose, no_color=no_color)

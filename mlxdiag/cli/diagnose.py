@@ -21,12 +21,13 @@ from mlxdiag.cli.options import (
     SaveOption,
     TimeoutOption,
 )
-from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, whole_run
+from mlxdiag.cli.stages import check_output, finish, gathered, whole_run
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
     from mlxdiag.diagnose.reading import Log
     from mlxdiag.readings import HostFacts
+    from mlxdiag.recording import Recording
 
 EPILOG = (
     "Exit codes: 1 a cause was recognised; 3 none was: nothing known, only echoes, or no text; 2"
@@ -85,12 +86,10 @@ def diagnose(
         raise typer.BadParameter("--hostfile goes with -i, --hosts or --replay")
     told = hostfiles.loads(inventories.read(hostfile), str(hostfile)) if hostfile else None
     given = _logs(logs or [], text or [])
+    recording: Recording | None = None
     early: dict[str, HostFacts] = {}
-    recording = None
-    if replay is not None:
-        recording = replayed(replay, inventory, hosts, save)
-    elif asks:
-        recording = whole_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+    if asks:
+        recording, early = gathered(replay, inventory, hosts, save, fanout, timeout, whole_run)
     elif save is not None:
         raise typer.BadParameter("--save goes with -i or --hosts")
     names = [host.name for host in recording.inventory.hosts] if recording else []

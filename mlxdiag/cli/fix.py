@@ -27,21 +27,18 @@ from mlxdiag.cli.options import (
     TimeoutOption,
 )
 from mlxdiag.cli.stages import (
-    check_names,
     check_output,
     finish,
-    inventory_of,
-    replayed,
+    gathered,
     reported,
     wanted_by,
+    whole_names,
     whole_run,
 )
 from mlxdiag.errors import MlxdiagError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mlxdiag.readings import HostFacts
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -71,20 +68,14 @@ def fix(
     Commands and steps for a person in one list, the cheapest that could work first, with a look
     again wherever the next step may have become needless.
     """
-    from mlxdiag.checks import whole  # noqa: PLC0415
     from mlxdiag.repair import plan  # noqa: PLC0415
     from mlxdiag.repair.script import scripts  # noqa: PLC0415
 
-    names = {name for each in whole.CHECKS for name in (each.id, each.area)}
-    wanted = wanted_by(only, skip, check_names() | names)
+    wanted = wanted_by(only, skip, whole_names())
     check_output(output)
     if script is not None and script.exists() and not script.is_dir():
         raise MlxdiagError(f"{script}: is no folder")
-    early: dict[str, HostFacts] = {}
-    if replay is not None:
-        recording = replayed(replay, inventory, hosts, save)
-    else:
-        recording = whole_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+    recording, early = gathered(replay, inventory, hosts, save, fanout, timeout, whole_run)
     found = reported(recording, "fix", wanted, fail_on, early)
     report = replace(found, plan=plan.build(found))
     if script is not None and report.plan is not None:

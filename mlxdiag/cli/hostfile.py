@@ -31,6 +31,7 @@ from mlxdiag.cli.stages import (
     DEFAULT_INVENTORY,
     check_output,
     finish,
+    gathered,
     inventory_of,
     live_run,
     replayed,
@@ -81,11 +82,7 @@ def hostfile_write(
     from mlxdiag.probe import spelt  # noqa: PLC0415
 
     check_output(output)
-    early: dict[str, HostFacts] = {}
-    if replay is not None:
-        recording = replayed(replay, inventory, hosts, save)
-    else:
-        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+    recording, early = gathered(replay, inventory, hosts, save, fanout, timeout)
     report = reported(recording, "ports", lambda _finding: True, FailOn.error, early)
     if report.ended != "complete":
         sys.stderr.write(f"mlxdiag: {report.ended}: nothing is written\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from mlxdiag.cli.options import (
@@ -24,19 +22,7 @@ from mlxdiag.cli.options import (
     TimeoutOption,
     VerboseOption,
 )
-from mlxdiag.cli.stages import (
-    check_output,
-    finish,
-    inventory_of,
-    live_run,
-    replayed,
-    reported,
-    wanted_by,
-)
-
-if TYPE_CHECKING:
-    from mlxdiag.readings import HostFacts
-
+from mlxdiag.cli.stages import check_output, finish, gathered, reported, wanted_by
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -60,10 +46,6 @@ def ports(
     """Say for every pair of Macs whether RDMA can run over their cable and, if not, why."""
     wanted = wanted_by(only, skip)
     check_output(output)
-    early: dict[str, HostFacts] = {}
-    if replay is not None:
-        recording = replayed(replay, inventory, hosts, save)
-    else:
-        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+    recording, early = gathered(replay, inventory, hosts, save, fanout, timeout)
     report = reported(recording, "ports", wanted, fail_on, early)
     finish(report, format, output, verbose=verbose, no_color=no_color)

@@ -41,7 +41,7 @@ from mlxdiag.cli.stages import (
 
 if TYPE_CHECKING:
     from mlxdiag.inventory import Inventory
-    from mlxdiag.preflight.asked import Options
+    from mlxdiag.preflight.options import Options
     from mlxdiag.recording import Recording
     from mlxdiag.report import Report
 
@@ -105,6 +105,7 @@ def preflight(
     """
     from mlxdiag.catalogue import ALL  # noqa: PLC0415
     from mlxdiag.preflight import asked, handover  # noqa: PLC0415
+    from mlxdiag.preflight.options import Options  # noqa: PLC0415
 
     names = {name for check in ALL for name in (check.id, check.area)}
     chosen = wanted_by(only, skip, names)
@@ -116,7 +117,7 @@ def preflight(
         raise typer.BadParameter(f"{command[0]!r} {why}")
     gated = None if replay is not None else inventory_of(inventory, hosts)
     before = _baseline(baseline, gated)
-    options = asked.Options(level and level.value, require and require.value, port, before)
+    options = Options(level and level.value, require and require.value, port, before)
 
     def judged(found: Recording) -> Report:
         return reported(found, "preflight", asked.with_verdict(chosen), fail_on)

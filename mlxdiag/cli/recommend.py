@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,18 +29,16 @@ from mlxdiag.cli.options import (
 from mlxdiag.cli.stages import (
     check_output,
     finish,
-    inventory_of,
+    gathered,
     launched,
     launches_of,
     live_run,
-    replayed,
     reported,
     wanted_by,
 )
 
 if TYPE_CHECKING:
     from mlxdiag.finding import Finding
-    from mlxdiag.readings import HostFacts
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -78,16 +77,11 @@ def recommend(
     """
     wanted = wanted_by(only, skip) if only or skip else _about_backends
     check_output(output)
-    early: dict[str, HostFacts] = {}
     launches = [launch for path in other or () for launch in launches_of(path)]
     if measure and replay is not None:
         raise typer.BadParameter("--measure needs hosts: leave out --replay")
-    if replay is not None:
-        recording = replayed(replay, inventory, hosts, save)
-    elif measure:
-        recording = launched(inventory_of(inventory, hosts), save, repeat, timeout)
-    else:
-        recording = live_run(inventory_of(inventory, hosts), save, fanout, timeout, early)
+    ask = partial(launched, repeat=repeat) if measure else live_run
+    recording, early = gathered(replay, inventory, hosts, save, fanout, timeout, ask)
     report = reported(recording, "recommend", wanted, fail_on, early, launches)
     finish(report, format, output, verbose=verbose, no_color=no_color)
 

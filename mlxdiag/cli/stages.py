@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from mlxdiag.render.style import Style
     from mlxdiag.report import Report
 
+    Ask = Callable[
+        [Inventory, Path | None, int, float | None, dict[str, HostFacts]],
+        Recording,
+    ]
+
 
 DEFAULT_INVENTORY = Path("inventory.yaml")
 
@@ -89,6 +94,25 @@ def replayed(
     if save is not None:
         recording.save(found, save)
     return found
+
+
+def gathered(
+    replay: Path | None,
+    path: Path | None,
+    hosts: str | None,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    ask: Ask | None = None,
+) -> tuple[Recording, dict[str, HostFacts]]:
+    """Load a recording, or ask the hosts, by `live_run` unless said otherwise.
+
+    What was read of the hosts that answered comes with it.
+    """
+    early: dict[str, HostFacts] = {}
+    if replay is not None:
+        return replayed(replay, path, hosts, save), early
+    return (ask or live_run)(inventory_of(path, hosts), save, fanout, timeout, early), early
 
 
 def live_run(
@@ -163,9 +187,16 @@ def whole_run(
 
 
 def launched(
-    inventory: Inventory, save: Path | None, repeat: int | None, timeout: float | None
+    inventory: Inventory,
+    save: Path | None,
+    fanout: int,
+    timeout: float | None,
+    early: dict[str, HostFacts],
+    *,
+    repeat: int | None,
 ) -> Recording:
-    """Ask the hosts, then launch whatever can be launched on them."""
+    """Ask the hosts, then launch whatever can be launched on them; all are asked at once."""
+    del fanout, early
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.probe import command  # noqa: PLC0415
 
@@ -226,6 +257,13 @@ def check_names() -> set[str]:
     from mlxdiag.recommend import EXPECTED, USABLE  # noqa: PLC0415
 
     return {*AREAS, EXPECTED.area, EXPECTED.id, USABLE.id, *(check.id for check in CHECKS)}
+
+
+def whole_names() -> set[str]:
+    """Name the checks that `check` asks, and their areas."""
+    from mlxdiag.checks import whole  # noqa: PLC0415
+
+    return check_names() | {name for each in whole.CHECKS for name in (each.id, each.area)}
 
 
 def wanted_by(

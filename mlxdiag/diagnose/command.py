@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlxdiag import report
 from mlxdiag.checks import entries
 from mlxdiag.checks import hostfile as checks
 from mlxdiag.diagnose import join, order
+from mlxdiag.diagnose.judged import Judged
 from mlxdiag.diagnose.matcher import Matcher
 from mlxdiag.diagnose.reading import Log, Reading, read
 from mlxdiag.finding import Finding
@@ -21,24 +22,6 @@ from mlxdiag.report import Report
 COMMAND = "diagnose"
 NOBODY = Inventory("", (), source="")
 """The inventory of a run that asks no host."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A diagnosis, its causes joined with the cluster. `hostfile` is where ranks were read from.
-
-    `ranks` is how many there are; 0 where no host was asked.
-    """
-
-    diagnosis: order.Diagnosis
-    cases: tuple[join.Case, ...]
-    hostfile: str | None = None
-    ranks: int = 0
-
-    @property
-    def recognised(self) -> bool:
-        """Whether a cause is known."""
-        return bool(self.cases)
 
 
 def read_all(logs: Iterable[Log], hosts: Sequence[str] = ()) -> tuple[Reading, ...]:

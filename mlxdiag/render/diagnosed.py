@@ -9,8 +9,8 @@ from mlxdiag.finding import Fix, FixKind
 from mlxdiag.render.advised import Line, Part
 
 if TYPE_CHECKING:
-    from mlxdiag.diagnose.command import Judged
     from mlxdiag.diagnose.join import Case, Cell, Tested
+    from mlxdiag.diagnose.judged import Judged
     from mlxdiag.diagnose.nearest import Near
     from mlxdiag.diagnose.order import Diagnosis, Strange
     from mlxdiag.diagnose.reading import Sighting

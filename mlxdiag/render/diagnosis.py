@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from mlxdiag.finding import Fix
 
 if TYPE_CHECKING:
-    from mlxdiag.diagnose.command import Judged
     from mlxdiag.diagnose.join import Case, Cell
+    from mlxdiag.diagnose.judged import Judged
     from mlxdiag.diagnose.nearest import Near
     from mlxdiag.diagnose.order import Strange
     from mlxdiag.diagnose.reading import Sighting

@@ -18,7 +18,7 @@ from mlxdiag.topology import Cell
 
 if TYPE_CHECKING:
     from mlxdiag.advice import Present
-    from mlxdiag.diagnose.command import Judged
+    from mlxdiag.diagnose.judged import Judged
     from mlxdiag.hang.verdict import Hang
     from mlxdiag.measured import Measured
     from mlxdiag.probe.judge import Probe

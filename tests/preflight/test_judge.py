@@ -14,7 +14,7 @@ from mlxdiag.checks import gate
 from mlxdiag.errors import InventoryError
 from mlxdiag.finding import Finding, Severity, Status
 from mlxdiag.inventory import Expect
-from mlxdiag.preflight.asked import Options
+from mlxdiag.preflight.options import Options
 from mlxdiag.preflight.stages import STAGES, Stage
 from mlxdiag.recording import Recording
 from mlxdiag.render import FORMATS
