@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 SIZES = (4, 16, 64, 256, 1000)
 FANOUT = 64
-REPEAT = {4: 15, 16: 9, 64: 7, 256: 3, 1000: 1}
+REPEAT = {4: 15, 16: 9, 64: 15, 256: 5, 1000: 1}
 WARM = 64
 """Up to this size one more round comes first, which does not count."""
 
