@@ -145,7 +145,7 @@ def _baseline(path: Path | None, inventory: Inventory | None) -> Mapping[str, ob
 
     if path is None and inventory is not None and inventory.expect.baseline:
         path = Path(inventory.source).parent / Path(inventory.expect.baseline).expanduser()
-    return None if path is None else baseline.load(inventories.read(path), str(path))
+    return None if path is None else baseline.load(inventories.read_report(path), str(path))
 
 
 def _gate(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlxdiag import hostfile
+from mlxdiag import hostcheck, hostfile
 from mlxdiag.capture import Outcome
 from mlxdiag.checks import entries
 from mlxdiag.checks.hostfile import CHECKS
@@ -465,6 +466,17 @@ def test_without_a_backend_the_file_is_judged_by_what_it_holds(case: Case, backe
     assert (report.exit_code, report.file and report.file.backend) == (0, backend)
     assert report.file is not None
     assert hostfile.loads(report.file.corrected or "", "") == told(*case)
+
+
+def test_a_bare_list_has_no_place_for_a_backend_and_no_diff_is_promised() -> None:
+    rows = json.loads(hostfile.dumps(told(*MESH)))["hosts"]
+    report = hostcheck.build(recorded(MESH[0]), "h.json", json.dumps(rows), "0.1.0")
+    (found,) = [f for f in report.findings if f.id == "hostfile-backend"]
+    assert found.status is Status.FAIL
+    assert report.file is not None
+    assert report.file.diff == ""
+    assert found.fix is not None
+    assert found.fix.text.startswith("name it at the launch: `mlx.launch --backend jaccl`")
 
 
 def test_mpi_reads_neither_devices_nor_addresses() -> None:
