@@ -543,6 +543,15 @@ def test_a_host_that_was_not_reached() -> None:
     )
 
 
+def test_what_nobody_could_see_does_not_move_the_ring_off_its_cables() -> None:
+    made = unreached(recorded("clean-ring-4"), "macstudio2", Outcome.REFUSED)
+    report = checked(spoilt(told(*TCP), at(3, ips=("10.219.4.9",))), made)
+    assert report.exit_code == 1
+    assert report.file is not None
+    assert (report.file.corrected, report.file.diff) == (None, "")
+    assert report.file.why == "ring: macstudio2 did not say which addresses its cables have"
+
+
 def test_verbs_that_hang_leave_the_wiring_known() -> None:
     made = ended(recorded("clean-mesh-4"), "macstudio1", "ibv_devices", Outcome.TIMEOUT)
     made = ended(made, "macstudio1", "ibv_devinfo", Outcome.TIMEOUT)
