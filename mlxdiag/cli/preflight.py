@@ -113,7 +113,10 @@ def preflight(
     check_output(output)
     papers.check()
     if command and (replay is not None or shutil.which(command[0]) is None):
-        why = "cannot be started from a recording" if replay else "is no program on this machine"
+        file = Path(command[0])
+        closed = "/" in command[0] and file.is_file()
+        why = "is not executable" if closed else "is no program on this machine"
+        why = "cannot be started from a recording" if replay else why
         raise typer.BadParameter(f"{command[0]!r} {why}")
     gated = None if replay is not None else inventory_of(inventory, hosts)
     before = _baseline(baseline, gated)
