@@ -16,6 +16,8 @@ from mlxdiag.finding import Severity, Status
 from mlxdiag.hostfile import Hostfile, HostfileEntry
 from mlxdiag.inventory import Host
 from mlxdiag.recording import Recording
+from mlxdiag.render import FORMATS
+from mlxdiag.render.style import Style
 from tests.checks.recorded import ended, recorded, recording_of, reported, unreached
 from tests.hostfiles import (
     Change,
@@ -477,6 +479,14 @@ def test_a_bare_list_has_no_place_for_a_backend_and_no_diff_is_promised() -> Non
     assert report.file.diff == ""
     assert found.fix is not None
     assert found.fix.text.startswith("name it at the launch: `mlx.launch --backend jaccl`")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_host_that_nobody_knows_is_in_every_format(form: str) -> None:
+    made = spoilt(told(*MESH), at(0, ssh="else\ud800where"))
+    text = FORMATS[form](checked(made, MESH[0]), Style())
+    assert text.encode()
+    assert form in ("nagios", "prometheus", "dot") or "where" in text
 
 
 def test_mpi_reads_neither_devices_nor_addresses() -> None:
