@@ -192,6 +192,27 @@ def test_two_matrices_have_a_map_each_and_what_is_behind_its_sign(
         assert show.eval(inside) is True, width
 
 
+def test_on_paper_what_explains_a_map_or_a_plot_stays_with_it(show: Page, tmp_path: Path) -> None:
+    show.show(width=703, media="print")
+    show.open(write("measured-twice", tmp_path))
+    maps = "[...document.querySelectorAll('.map')].map(e => e.closest('.card'))"
+    assert show.eval(f"{maps}.map(e => getComputedStyle(e).breakInside)") == ["avoid"] * 2
+    for what in (".legend", "footer"):
+        every = f"[...document.querySelectorAll({what!r})]"
+        found = show.eval(f"{every}.map(e => getComputedStyle(e).breakBefore)")
+        assert set(found) == {"avoid"}, what
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_long_name_does_not_push_the_map_off_the_screen(
+    width: int, show: Page, tmp_path: Path
+) -> None:
+    show.show(width=width)
+    show.open(write("awkward-probe", tmp_path))
+    widths = "[...document.querySelectorAll('.map tbody th')].map(e => e.offsetWidth)"
+    assert max(show.eval(widths)) <= width / 2
+
+
 def test_it_prints_on_few_sheets(show: Page, tmp_path: Path) -> None:
     show.open(write("incident", tmp_path))
     printed = show.paper()
