@@ -8,6 +8,16 @@ from pathlib import Path
 from mlxdiag.errors import MlxdiagError
 
 
+def check(path: Path) -> None:
+    """Refuse a place that no file can be put at; raise MlxdiagError."""
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir():
+        raise MlxdiagError(f"{path}: not a file in a folder that exists")
+    target = path.resolve()
+    if (target.is_file() or not target.exists()) and not os.access(target.parent, os.W_OK):
+        raise MlxdiagError(f"{path}: cannot be written: Permission denied")
+
+
 def put(path: Path, text: str, *, over: bool = True) -> None:
     """Write a file by rename: whoever reads it meets the old text or the new one.
 

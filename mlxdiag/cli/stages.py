@@ -41,8 +41,8 @@ DEFAULT_INVENTORY = Path("inventory.yaml")
 
 def check_output(output: Path | None) -> None:
     """Refuse a place for the report before any host is asked."""
-    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
-        raise MlxdiagError(f"{output}: not a file in a folder that exists")
+    if output is not None:
+        files.check(output)
 
 
 def inventory_of(path: Path | None, hosts: str | None) -> Inventory:

@@ -39,8 +39,7 @@ class Papers:
     def check(self) -> None:
         """Refuse, before any host is asked, to overwrite what is something else."""
         for path in filter(None, (self.hostfile, self.report, self.baseline)):
-            if path.is_dir() or not path.absolute().parent.is_dir():
-                raise MlxdiagError(f"{path}: not a file in a folder that exists")
+            files.check(path)
         if self.hostfile and self.hostfile.exists():
             try:
                 hostfiles.loads(_text(self.hostfile), str(self.hostfile))

@@ -16,6 +16,9 @@ import pytest
 import yaml
 
 from mlxdiag import hostfile
+from mlxdiag.cli.stages import check_output
+from mlxdiag.errors import MlxdiagError
+from mlxdiag.preflight.handover import Papers
 from tests.probe.world import NO_RANKS, World
 from tests.test_cli import commands, environment, run
 
@@ -169,6 +172,23 @@ def test_what_cannot_be_started_is_said_before_anybody_is_asked(tmp_path: Path) 
     ran = run("preflight", "--hosts", "a", "--baseline", "h.json", cwd=tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "h.json: not a JSON report" in ran.stderr
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_anybody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere, so the system's answer is given here."""
+    monkeypatch.setattr("os.access", lambda place, how: (Path(place), how) != (tmp_path, os.W_OK))
+    place = tmp_path / "x.json"
+    said = f"{place}: cannot be written: Permission denied"
+    for papers in (Papers(hostfile=place), Papers(report=place), Papers(baseline=place)):
+        with pytest.raises(MlxdiagError, match=re.escape(said)):
+            papers.check()
+    with pytest.raises(MlxdiagError, match=re.escape(said)):
+        check_output(place)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    check_output(pipe)  # written to as it is, not by rename
 
 
 # What docs/ci.md says to type.
