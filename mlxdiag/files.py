@@ -13,8 +13,12 @@ def check(path: Path) -> None:
     folder = path.absolute().parent
     if path.is_dir() or not folder.is_dir():
         raise MlxdiagError(f"{path}: not a file in a folder that exists")
-    target = path.resolve()
-    if (target.is_file() or not target.exists()) and not os.access(target.parent, os.W_OK):
+    try:
+        target = path.resolve()
+        by_rename = target.is_file() or not target.exists()
+    except OSError as error:
+        raise MlxdiagError(f"{path}: cannot be written: {error.strerror}") from error
+    if by_rename and not os.access(target.parent, os.W_OK):
         raise MlxdiagError(f"{path}: cannot be written: Permission denied")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import plistlib
@@ -189,6 +190,13 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anybody_is_asked(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     check_output(pipe)  # written to as it is, not by rename
+
+    def hidden(*_: object, **__: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_file", hidden)
+    with pytest.raises(MlxdiagError, match="pipe: cannot be written: Permission denied"):
+        check_output(pipe)
 
 
 # What docs/ci.md says to type.
