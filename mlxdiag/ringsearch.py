@@ -25,8 +25,7 @@ class RingSearch:
 
 
 def search(count: int, edges: Sequence[Edge]) -> RingSearch:
-    """Find a Hamiltonian cycle of `count` vertices; two that are joined count as a ring of two,
-    and one alone as none.
+    """Find a Hamiltonian cycle of `count` vertices: two that are joined are one, one alone is none.
 
     What a cycle needs (every vertex has two neighbours, no single vertex holds the graph together)
     is asked first, because the search itself is slow exactly where the answer is no for one of
