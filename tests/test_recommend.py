@@ -283,6 +283,15 @@ def test_the_largest_ring_is_named_where_it_is_larger_than_the_mesh() -> None:
     assert [(r.backend, len(r.hosts)) for r in found] == [("jaccl", 2), ("jaccl-ring", 5)]
 
 
+def test_one_host_is_no_cluster() -> None:
+    made = modelled(ModelCluster("one", studios(1)))
+    found = made.recommendation
+    usable = {each.backend: each.usable for each in found.choices}
+    assert usable == {"jaccl": False, "jaccl-ring": False, "ring": False}
+    assert (found.backend, found.reason) == (None, "no backend is usable")
+    assert made.advice.present is None
+
+
 # Every case in every format
 
 
