@@ -83,6 +83,7 @@ RANKS = {
 """Commands that only `mlxdiag hang` and `mlxdiag stop` ask."""
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "bundle.models": set(),
     "preflight.options": {"errors", "inventory", "preflight.asked", "recording"},
     "diagnose.judged": {"diagnose.join", "diagnose.order"},
     "checks.hang": {"finding", "hang.verdict"},
@@ -352,12 +353,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bundle.pseudonyms",
         "inventory",
     },
-    "bundle.pseudonyms": {
-        "bundle.ipv4",
-    },
+    "bundle.pseudonyms": {"bundle.ipv4", "bundle.models"},
     "bundle.redact": {
         "bundle.launched",
         "bundle.listed",
+        "bundle.models",
         "bundle.pseudonyms",
         "bundle.served",
         "errors",

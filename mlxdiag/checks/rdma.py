@@ -6,7 +6,7 @@ from mlxdiag.capture import Outcome
 from mlxdiag.checks.subject import End, rdma_host, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.ports import stray_devices
 from mlxdiag.readings import Gap, HostFacts, known, need
 
@@ -28,6 +28,7 @@ _SWITCH = Fix(
     "rdma-stack-wedged",
     title="ibv_devices and ibv_devinfo return",
     per="host",
+    confidence=Confidence.SEVERAL,
     fix=Fix(
         FixKind.REPLUG,
         "unplug and replug the host's Thunderbolt cables once; if that does not free it, restart"
@@ -223,6 +224,7 @@ def port_active(cluster: Cluster, end: End) -> Evidence | None:
     title="the far Mac announces RDMA on this cable",
     per="port",
     severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
     fix=Fix(FixKind.REPLUG, "re-seat the cable, then restart the far host"),
     needs=(
         "far:versions-macos-rdma",
