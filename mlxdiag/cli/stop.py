@@ -11,6 +11,7 @@ import typer
 from mlxdiag.cli.options import EPILOG, HostsOption, InventoryOption, LocalOption, PatternOption
 from mlxdiag.cli.stages import hosts_of
 from mlxdiag.cli.streams import write
+from mlxdiag.duration import seconds
 
 if TYPE_CHECKING:
     from mlxdiag.stop.command import Listed, Result
@@ -45,7 +46,6 @@ def stop(
     Exits 0 only when nothing is left, 1 when something is, 3 when that is not known: a host did not
     answer, or no process was found and no port of the inventory shows that the server is gone.
     """
-    from mlxdiag.probe.command import seconds  # noqa: PLC0415
     from mlxdiag.report import ENDED_CODES  # noqa: PLC0415
     from mlxdiag.stop import command  # noqa: PLC0415
 
