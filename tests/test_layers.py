@@ -1094,7 +1094,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recording",
     },
     "probe.matrix": {"probe.judge", "probe.plan"},
-    "probe.neighbours": {"capture", "inventory", "jobs", "live", "recording"},
+    "probe.neighbours": {"capture", "inventory", "jobs", "keys", "live", "recording"},
     "probe.pairs": set(),
     "probe.pairwise": {
         "backends.backend",
@@ -1735,6 +1735,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "facts.ps",
         "facts.vm_stat",
+        "keys",
         "probe.neighbours",
         "processes",
     },
