@@ -83,6 +83,7 @@ RANKS = {
 """Commands that only `mlxdiag hang` and `mlxdiag stop` ask."""
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "render.stopped": {"mlxdiag", "render.sizes", "stop.command", "stop.targets"},
     "duration": {"errors"},
     "preflight.options": {"errors", "inventory", "preflight.asked", "recording"},
     "diagnose.judged": {"diagnose.join", "diagnose.order"},
@@ -102,11 +103,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli.stages",
         "cli.streams",
         "duration",
-        "render.sizes",
+        "recording",
+        "render.stopped",
         "render.style",
         "report",
         "stop.command",
-        "stop.targets",
     },
     "explained.hang": {"explained.entry"},
     "facts.environment": PARSER,
@@ -1565,6 +1566,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "facts.proc_stat",
         "facts.ps",
         "hang.rounds",
+        "keys",
         "processes",
         "readings",
         "stop.signals",

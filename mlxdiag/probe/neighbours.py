@@ -12,7 +12,7 @@ from mlxdiag.keys import masked
 from mlxdiag.recording import Recording
 
 COMMAND = Command("neighbours", ("ps", "-A", "-ww", "-o", "pid=", "-o", "args="))
-"""Of its output only the lines of MLX jobs are kept, without keys: the rest is nobody's business."""
+"""Of its output only the lines of MLX jobs are kept, without keys: the rest is nobody's."""
 
 SHOWN = 100
 """Characters of a command line that are shown."""

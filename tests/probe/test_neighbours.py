@@ -119,7 +119,9 @@ def test_a_host_that_is_not_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_keys_are_neither_kept_nor_shown() -> None:
-    line = b" 77 python3 -m mlx_lm.server --api-key sk-1234567890 --hf-token=hf_secret99 --port 80\n"
+    line = (
+        b" 77 python3 -m mlx_lm.server --api-key sk-1234567890 --hf-token=hf_secret99 --port 80\n"
+    )
     said = {
         "access": Capture("access", (), Outcome.EXITED, 0),
         "neighbours": Capture("neighbours", ("ps",), Outcome.EXITED, 0, stdout=line),
