@@ -75,17 +75,19 @@ def stop(
     asks = not dry_run and not yes and bool(found.targets)
     if not as_json or asks:
         _write(stopped.listing(found), out=not as_json)
-    result, verdict = None, _unsent(found, dry_run=dry_run)
-    if verdict is None and asks and not _agreed(found, force=force):
-        verdict = "declined"
+    result, verdict, ended = None, _unsent(found, dry_run=dry_run), found.ended
+    if verdict is None and asks:
+        verdict, ended = _answer(found, force=force)
+    if verdict in ("declined", "short"):
         _write(["nothing was stopped"], out=not as_json)
     if verdict is None:
         result = command.Run(asked, wanted, found, _say).run()
         verdict = stopped.verdict(found, result)
+        ended = result.ended
         _write(() if as_json else stopped.told(found, result))
-    code = _code(verdict, result.ended if result else found.ended)
+    code = _code(verdict, ended)
     if as_json:
-        write(stopped.document(found, result, verdict, code))
+        write(stopped.document(found, result or command.Result(ended=ended), verdict, code))
     raise typer.Exit(code)
 
 
@@ -98,8 +100,8 @@ def _unsent(found: Listed, *, dry_run: bool) -> Verdict | None:
     return None
 
 
-def _agreed(found: Listed, *, force: bool) -> bool:
-    """Ask; without a terminal to ask at it is a mistake of usage."""
+def _answer(found: Listed, *, force: bool) -> tuple[Verdict | None, Ended]:
+    """Ask; without a terminal to ask at it is a mistake of usage. No answer is no."""
     from mlxdiag.render.stopped import LEAKS  # noqa: PLC0415
 
     if not sys.stdin.isatty():
@@ -108,7 +110,13 @@ def _agreed(found: Listed, *, force: bool) -> bool:
         sys.stderr.write(f"mlxdiag: --force: {LEAKS}\n")
     count, hosts = len(found.targets), len({target.host for target in found.targets})
     what = f"{count} process{'es' if count > 1 else ''} on {hosts} host{'s' if hosts > 1 else ''}"
-    return typer.confirm(f"send SIGTERM to {what}?", err=True)
+    try:
+        agreed = typer.confirm(f"send SIGTERM to {what}?", err=True)
+    except typer.Abort as error:  # of Ctrl-C, and of the end of the terminal's input
+        sys.stderr.write("\n")
+        interrupted = isinstance(error.__context__, KeyboardInterrupt)
+        return ("short", "interrupted") if interrupted else ("declined", "complete")
+    return (None if agreed else "declined"), "complete"
 
 
 def _write(lines: Iterable[str], *, out: bool = True) -> None:

@@ -86,9 +86,8 @@ def verdict(found: Listed, result: Result) -> Verdict:
     return "unknown" if result.unknown or found.lost or not known else "clean"
 
 
-def document(found: Listed, result: Result | None, verdict: Verdict, code: int) -> str:
-    """Write all of it as JSON; without a result nothing was sent."""
-    told = result or Result(ended=found.ended)
+def document(found: Listed, told: Result, verdict: Verdict, code: int) -> str:
+    """Write all of it as JSON; who has no fate was sent nothing."""
     said = {
         "schema": "mlxdiag/stop",
         "schema_version": 1,

@@ -52,10 +52,10 @@ def test_the_document_is_what_its_schema_says(found: Listed, result: Result, exp
 
 
 def test_what_was_not_sent_has_no_fate() -> None:
-    made = json.loads(document(FOUND, None, "found", 0))
+    made = json.loads(document(FOUND, Result(), "found", 0))
     jsonschema.validate(made, SCHEMA)
     assert [one["fate"] for one in made["targets"]] == [None]
-    lost = json.loads(document(LOST, None, "unknown", 3))
+    lost = json.loads(document(LOST, Result(), "unknown", 3))
     assert lost["unknown"] == [{"host": "mac1", "text": next(iter(LOST.lost)).reason}]
 
 

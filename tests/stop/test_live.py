@@ -182,6 +182,39 @@ def test_as_json_and_without_its_key(
     assert sim.wait_gone() == []
 
 
+def test_ctrl_c_at_the_question_is_130_and_no_answer_is_no(
+    sim: SimHosts, tmp_path: Path, token: str, started: list[subprocess.Popen[str]]
+) -> None:
+    ours = serve(started, token)
+    words = ["stop", "-i", str(inventory(sim, tmp_path, token)), "-f", "json"]
+    for number, expected in ((signal.SIGINT, (130, "short")), (None, (1, "declined"))):
+        here, there = pty.openpty()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "mlxdiag", *words],
+            env={**os.environ, "HOME": str(sim.home)},
+            stdin=there,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert child.stderr is not None
+        asked = b""
+        while b"[y/N]" not in asked:
+            more = os.read(child.stderr.fileno(), 4096)
+            assert more, asked
+            asked += more
+        if number is None:
+            os.write(here, b"\x04")
+        else:
+            child.send_signal(number)
+        out, _ = child.communicate(timeout=20)
+        os.close(here)
+        os.close(there)
+        said = json.loads(out)
+        assert (child.returncode, said["verdict"]) == expected
+        assert said["targets"][0]["fate"] is None
+        assert ours.poll() is None
+
+
 def test_without_a_pattern_and_with_one_for_any_python_it_is_refused(sim: SimHosts) -> None:
     for words in (("--local",), ("--local", "--pattern", "python"), ("--local", "--pattern", "")):
         ran = stop(sim, *words, "--yes")
