@@ -1834,7 +1834,7 @@ FENCES: dict[str, set[str]] = {
     "resource": {"probe.kernel"},
     "secrets": {"cli", "probe.attempts", "probe.launch", "transport.shell"},
     "select": {"probe.kernel"},
-    "shutil": {"cli", "preflight.status", "probe.kernel"},
+    "shutil": {"cli", "preflight.status", "probe.kernel", "watch.command"},
     "signal": {"alarm", "ending", "preflight.handover", "probe.kernel", "watch.hook"},
     "socket": {"server.client", "transport.ssh"},
     "sqlite3": {"watch.store"},
