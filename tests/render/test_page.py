@@ -90,7 +90,9 @@ def test_it_is_never_wider_than_the_screen(
     assert show.eval("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("name", ["incident", "unreachable-host", "mesh-9-hosts-ring", "measured-twice"])
+@pytest.mark.parametrize(
+    "name", ["incident", "unreachable-host", "mesh-9-hosts-ring", "measured-twice"]
+)
 def test_on_a_phone_the_whole_map_is_seen(name: str, show: Page, tmp_path: Path) -> None:
     show.show(width=390)
     show.open(write(name, tmp_path))
