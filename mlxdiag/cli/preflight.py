@@ -38,6 +38,7 @@ from mlxdiag.cli.stages import (
     reported,
     wanted_by,
 )
+from mlxdiag.duration import seconds
 
 if TYPE_CHECKING:
     from mlxdiag.inventory import Inventory
@@ -163,7 +164,6 @@ def _gate(
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.preflight.command import Gate  # noqa: PLC0415
     from mlxdiag.preflight.status import Status  # noqa: PLC0415
-    from mlxdiag.probe.command import seconds  # noqa: PLC0415
 
     wait_s = seconds(wait) if wait else 0.0
     if save is not None:
