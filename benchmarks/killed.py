@@ -35,7 +35,7 @@ MARK = "<!-- benchmarks.killed -->"
 GONE_S = 5.0
 """Within this nothing of a killed controller may run; within the lease where it launches ranks."""
 
-DELAYS = {(A, "system_profiler_thunderbolt"): 0.6, (B, "ifconfig"): 0.3, (B, "ibv_devinfo"): 0.3}
+DELAYS = {(A, "system_profiler_thunderbolt"): 1.2, (B, "ifconfig"): 0.4, (B, "ibv_devinfo"): 0.4}
 ENDED = {signal.SIGINT: {130, -2}, signal.SIGTERM: {143, -15}, signal.SIGKILL: {-9}}
 """Exit codes of who was ended so. Before Python has our handlers, it is the signal."""
 
@@ -75,7 +75,9 @@ class Score:
             self.wrong.append(f"{where}: gone after {shot.left.gone_s:.1f} s")
         if shot.code not in ENDED[shot.number] | self.codes:
             self.wrong.append(f"{where}: exit code {shot.code}")
-        if shot.trace:
+        if shot.left.beside and shot.number != signal.SIGKILL:
+            self.wrong.append(f"{where}: {shot.left.beside}")
+        if shot.trace and shot.code != -shot.number:  # Python's own, while it imports us
             self.wrong.append(f"{where}: a traceback")
 
     def slowest_s(self, *numbers: signal.Signals) -> float:
@@ -91,7 +93,9 @@ def sweep(hosts: Lab, command: str, moments: int, chance: random.Random) -> Scor
     for number, part in _parts(moments):
         local = bool(part % 2)
         moment_s = (part + chance.random()) / moments * score.lengths_s[local]
-        score.take(_shot(hosts, command, number, moment_s, local=local))
+        while (shot := _shot(hosts, command, number, moment_s, local=local)) is None:
+            moment_s *= chance.random()  # it had ended by itself: this run was a shorter one
+        score.take(shot)
     own = [child.poll() for child in hosts.own]
     if any(code is not None for code in own):
         score.wrong.append(f"{command}: what is not ours was ended: {own}")
@@ -106,6 +110,7 @@ def _parts(moments: int) -> Iterator[tuple[signal.Signals, int]]:
 
 
 def _whole(hosts: Lab, score: Score, *, local: bool) -> float:
+    """Run it to its end; give how long it took, in seconds."""
     with hosts.running(score.command, local=local) as run:
         code = run.process.wait(120)
         length_s = time.monotonic() - run.began
@@ -118,10 +123,12 @@ def _whole(hosts: Lab, score: Score, *, local: bool) -> float:
 
 def _shot(
     hosts: Lab, command: str, number: signal.Signals, moment_s: float, *, local: bool
-) -> Shot:
+) -> Shot | None:
     with hosts.running(command, local=local) as run:
         with suppress(subprocess.TimeoutExpired):  # as it should be
             run.process.wait(max(0.0, run.began + moment_s - time.monotonic()))
+        if run.process.poll() is not None:
+            return None
         met = len(run.running())
         left = run.ended(number)
         trace = "Traceback" in run.said()
@@ -140,7 +147,7 @@ def swept(commands: Sequence[str], moments: int, seed: int) -> list[Score]:
 
 def _told(hosts: Lab, command: str, moments: int, seed: int) -> Score:
     score = sweep(hosts, command, moments, random.Random(f"{seed} {command}"))
-    print(_row(score), file=sys.stderr, flush=True)
+    print("\n".join((_row(score), *score.wrong)), file=sys.stderr, flush=True)
     return score
 
 
@@ -149,6 +156,7 @@ def document(scores: Sequence[Score], seed: int) -> str:
     shots = [shot for score in scores for shot in score.shots]
     kills = sum(shot.number == signal.SIGKILL for shot in shots)
     met = sum(bool(shot.met) for shot in shots)
+    beside = sum(bool(shot.left.beside) for shot in shots)
     wrong = [text for score in scores for text in score.wrong]
     lines = [
         f"{machine()}, seed {seed}.",
@@ -159,7 +167,8 @@ def document(scores: Sequence[Score], seed: int) -> str:
         *map(_row, scores),
         "",
         f"{len(shots)} ends, {kills} of them by SIGKILL; {met} met processes of ours on a host."
-        f" What was left: {len(wrong) or 'nothing'}.",
+        f" What was left: {len(wrong) or 'nothing'}; {beside} were killed while they wrote a file,"
+        " and left `.NAME.PID.tmp` beside its name.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -186,6 +195,7 @@ def main() -> int:
     asked = parser.parse_args()
     if UNAVAILABLE or NO_RANKS:
         parser.exit(2, f"cannot sweep here: {UNAVAILABLE or NO_RANKS}\n")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it for us all
     commands = asked.only or list(ALL)
     shares = [commands[n :: asked.workers] for n in range(asked.workers)]
     with ThreadPoolExecutor(asked.workers) as pool:

@@ -1127,6 +1127,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recording": {
         "capture",
         "errors",
+        "files",
         "hang.asked",
         "inventory",
         "preflight.asked",

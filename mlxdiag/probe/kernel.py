@@ -19,7 +19,6 @@ import base64
 import contextlib
 import ctypes
 import faulthandler
-import glob
 import json
 import os
 import platform
@@ -510,13 +509,16 @@ def tidy(pid: int) -> None:
     prte.HOST.UID/dvm.PID of its first releases.
     """
     named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    base, uid = glob.escape(next(filter(None, named), "/tmp")), os.getuid()  # noqa: S108
-    for name in (f"ompi.*.{uid}/pid.{pid}", f"prte.*.{uid}/dvm.{pid}", f"prte.*.{pid}.{uid}"):
-        for folder in glob.glob(f"{base}/{name}"):  # noqa: PTH207  # no other path here
-            shutil.rmtree(folder, ignore_errors=True)
-            if "/" in name:
+    base, uid = next(filter(None, named), "/tmp"), os.getuid()  # noqa: S108
+    with contextlib.suppress(OSError):
+        for name in os.listdir(base):  # noqa: PTH208  # as below
+            if re.fullmatch(rf"prte\..+\.{pid}\.{uid}", name):
+                shutil.rmtree(f"{base}/{name}", ignore_errors=True)
+            elif re.fullmatch(rf"(ompi|prte)\..+\.{uid}", name):
+                for inner in (f"pid.{pid}", f"dvm.{pid}"):
+                    shutil.rmtree(f"{base}/{name}/{inner}", ignore_errors=True)
                 with contextlib.suppress(OSError):  # another mpirun's is in it
-                    os.rmdir(folder.rpartition("/")[0])  # noqa: PTH106  # no other path here
+                    os.rmdir(f"{base}/{name}")  # noqa: PTH106  # no other path here
 
 
 def find(programs: Sequence[str]) -> str:

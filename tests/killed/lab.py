@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -91,7 +90,8 @@ class Left:
 
     `processes` are those that ran on still, `sessions` the connections of sshd, `on_hosts` files in
     a HOME or TMPDIR of the hosts, `half` outputs that are there and not whole, `strays` other files
-    of ours on the controller's side.
+    of ours on the controller's side, `beside` those that were to become outputs (.NAME.PID.tmp):
+    who is killed while it writes leaves one, and nobody else does.
     """
 
     gone_s: float
@@ -100,6 +100,7 @@ class Left:
     on_hosts: tuple[str, ...] = ()
     half: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -131,9 +132,11 @@ class Controller:
     def left(self) -> Left:
         """Wait until nothing runs on any host, or patience is over, and look at the files."""
         began = time.monotonic()
-        processes = self.sim.wait_gone(PATIENCE_S)
-        while (sessions := self.sim.connections()) and time.monotonic() < began + PATIENCE_S:
-            time.sleep(0.02)
+        while (processes := self.sim.survivors()) or self.sim.connections():
+            if time.monotonic() > began + PATIENCE_S:
+                break
+            time.sleep(0.05)
+        sessions = self.sim.connections()
         gone_s = time.monotonic() - began
         return Left(
             gone_s,
@@ -142,6 +145,7 @@ class Controller:
             tuple(sorted(self.lab.files_of_hosts(self.sim) - self.before)),
             tuple(half(self.folder)),
             tuple(strays(self.folder)),
+            tuple(sorted(path.name for path in self.folder.glob(".*.tmp"))),
         )
 
     def said(self) -> str:
@@ -161,12 +165,17 @@ class Lab:
     started: int = 0
 
     @contextmanager
-    def running(self, command: str, *, local: bool = False) -> Iterator[Controller]:
-        """Start a command; it is killed at the end, whatever became of it."""
+    def running(
+        self, command: str, *, local: bool = False, beside: Sequence[Mapping[str, object]] = ()
+    ) -> Iterator[Controller]:
+        """Start a command; it is killed at the end, whatever became of it.
+
+        `beside` are further hosts of its inventory.
+        """
         self.started += 1
         folder = self.folder / f"run{self.started}"
         sim = self.plain if command in LOOKS else self.macs
-        self._lay(folder, sim, local=local, real=command not in FACTS)
+        self._lay(folder, sim, beside, local=local, real=command not in FACTS)
         asked = "mpi.yaml" if command == "probe mpi" else "inventory.yaml"
         words = [word.format(**self.told) for word in (*ALL[command], "-i", asked)]
         before = self.files_of_hosts(sim)
@@ -191,7 +200,15 @@ class Lab:
         places = (sim.remote_home, self.folder / "tmp", sim.home)
         return frozenset(str(path) for place in places for path in place.rglob("*"))
 
-    def _lay(self, folder: Path, sim: SimHosts, *, local: bool, real: bool) -> None:
+    def _lay(
+        self,
+        folder: Path,
+        sim: SimHosts,
+        beside: Sequence[Mapping[str, object]],
+        *,
+        local: bool,
+        real: bool,
+    ) -> None:
         """Write what it reads; where ranks are launched the hosts' interpreter is a `real` one."""
         for name in (folder, folder / "tmp"):
             name.mkdir()
@@ -200,7 +217,8 @@ class Lab:
         if local:
             hosts[0]["connection"] = "local"
         server = {"pattern": self.told["ranks"]}
-        said = {"hosts": hosts, "server": server} if sim is self.plain else {"hosts": hosts}
+        asked = [*hosts, *map(dict, beside)]
+        said = {"hosts": asked, "server": server} if sim is self.plain else {"hosts": asked}
         (folder / "inventory.yaml").write_text(yaml.safe_dump(said))
         for host in hosts:  # mpirun's own ssh goes to addresses
             host["ip"] = sim.addresses[str(host["name"])]
@@ -238,8 +256,9 @@ def strays(folder: Path) -> Iterator[str]:
     Not counted are those of Python's ctypes, and of the compiler that it asks for a library's name
     while asyncssh is imported on Linux.
     """
-    for path in sorted((*folder.glob(".*"), *folder.glob("*/.*"), *(folder / "tmp").rglob("*"))):
-        if not (path.parent.name == "tmp" and re.fullmatch(r"tmp\w{8}|cc\w{6}\.\w+", path.name)):
+    for path in sorted((*folder.glob(".*"), *(folder / "tmp").rglob("*"))):
+        theirs = re.fullmatch(r"tmp\w{8}|cc\w{6}\.\w+", path.name) and path.parent.name == "tmp"
+        if not theirs and not (path.parent == folder and path.suffix == ".tmp"):
             yield str(path.relative_to(folder))
 
 
@@ -353,8 +372,3 @@ def _stubborn(token: str) -> Iterator[subprocess.Popen[str]]:
             yield child
         finally:
             child.kill()
-
-
-def silent() -> socket.socket:
-    """Listen, and never say a word."""
-    return socket.create_server(("127.0.0.1", 0))
