@@ -239,12 +239,11 @@ class SshTransport:
 
     def _options(self, host: Host) -> asyncssh.SSHClientConnectionOptions:
         """Read what the configuration says of the host; in error, from the file the user knows."""
-        with tempfile.TemporaryFile("w", prefix="mlxdiag-", encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("w", prefix="mlxdiag-", encoding="utf-8") as file:
             file.write(self._configuration.of(host.address))
             file.flush()
-            file.seek(0)  # where /dev/fd is a dup, as on macOS, it is read from here
             with suppress(asyncssh.ConfigParseError):
-                return _read_options(host, [f"/dev/fd/{file.fileno()}"])
+                return _read_options(host, [file.name])
         return _read_options(host, self._config)
 
     async def _connect(self, host: Host, way: _Way, peer: _Peer) -> asyncssh.SSHClientConnection:
