@@ -230,6 +230,8 @@ def _jaccl_ring(
     cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]
 ) -> Choice:
     hosts = cluster.topology.hosts
+    if len(hosts) < 2:
+        return Choice("jaccl-ring", usable=False, blockers=(Blocker(RING, ("one host",)),))
     yes, maybe = _links(states)
     ring = cluster.topology.ring(yes)
     if ring.order:

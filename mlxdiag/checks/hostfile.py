@@ -67,7 +67,10 @@ def backend(file: File, _subject: File) -> Evidence | None:
     seen = "no backend"
     if file.backend != DEFAULT:
         seen += f": mlx.launch takes {DEFAULT}, and leaves the matrix alone"
-    return Evidence(file.source(None, "backend"), seen, f"{file.backend}, as it is judged here")
+    expected = f"{file.backend}, as it is judged here"
+    at_launch = f"name it at the launch: `mlx.launch --backend {file.backend}`; a list holds none"
+    fix = None if "hosts" in file.told.lines else Fix(FixKind.RUN, at_launch)
+    return Evidence(file.source(None, "backend"), seen, expected, fix)
 
 
 @check(

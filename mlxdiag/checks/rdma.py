@@ -57,6 +57,7 @@ def enabled(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """Off, the host has no RDMA device, and the far end of each of its cables stays PORT_DOWN."""
     rdma_host(cluster, host.host.name)
     if isinstance(host.rdma_ctl, Gap) and host.rdma_ctl.outcome is Outcome.MISSING:
+        need(host.sw_vers)  # without macOS nothing follows from its absence
         return Evidence("rdma_ctl", "no such command", "enabled")
     if need(host.rdma_ctl).enabled:
         return None
@@ -81,6 +82,7 @@ def devices_listed(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """Switched on and an empty list means that a restart is pending, on Thunderbolt 5."""
     rdma_host(cluster, host.host.name)
     if isinstance(host.ibv_devices, Gap) and host.ibv_devices.outcome is Outcome.MISSING:
+        need(host.sw_vers)
         return Evidence("ibv_devices", "no such command", "a device per Thunderbolt port")
     if any(device.thunderbolt for device in need(host.ibv_devices).devices):
         return None
