@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlxdiag import inventory as inventories
 from mlxdiag.capture import Capture, Captures, Outcome
-from mlxdiag.errors import InventoryError, RecordingError
+from mlxdiag.errors import InventoryError, MlxdiagError, RecordingError
+from mlxdiag.files import put, put_folder
 from mlxdiag.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mlxdiag.server.record import Look
 
 FORMAT = "mlxdiag/recording"
+HEAD = "recording.json"
 FORMAT_VERSION = 1
 ASKED = "preflight.json"
 SERVER = "server.json"
@@ -73,35 +75,21 @@ def check_target(path: Path) -> None:
 
 
 def save(recording: Recording, path: Path) -> None:
-    """Write a folder, or one .tar.gz file if the path ends so; raise RecordingError."""
+    """Write a folder, or one .tar.gz file if the path ends so, whole; raise RecordingError."""
     check_target(path)
-    files = files_of(recording)
+    content = files_of(recording)
+    if path.name.endswith((".tar.gz", ".tgz")):
+        pack(content, path)
+        return
     try:
-        if path.name.endswith((".tar.gz", ".tgz")):
-            path.write_bytes(_tar(files, path.name.partition(".t")[0]))
-            return
-        for name, content in files.items():
-            target = path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def replace(recording: Recording, path: Path) -> None:
-    """Write one .tar.gz file in place of the one before it, whole or not at all."""
-    packed = _tar(files_of(recording), path.name.partition(".t")[0])
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(packed)
-        fresh.replace(path)
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
+        put_folder(path, content, HEAD)
+    except MlxdiagError as error:
+        raise RecordingError(str(error)) from error
 
 
 def load(path: Path) -> Recording:
     """Read what `save` wrote; raise RecordingError naming the file that is wrong."""
-    if path.is_dir() and not (path / "recording.json").is_file():
+    if path.is_dir() and not (path / HEAD).is_file():
         raise RecordingError(f"{path}: not a recording: it has no recording.json")
     try:
         files = _folder(path) if path.is_dir() else _untar(path)
@@ -112,7 +100,7 @@ def load(path: Path) -> Recording:
 
 def loads(files: Files, source: str) -> Recording:
     """Build a recording from its files by relative name."""
-    head = _object(files, "recording.json", source)
+    head = _object(files, HEAD, source)
     if head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
         raise RecordingError(
             f"{source}/recording.json: not {FORMAT} version {FORMAT_VERSION}:"
@@ -142,19 +130,22 @@ def loads(files: Files, source: str) -> Recording:
         raise RecordingError(f"{source}/recording.json: missing or wrong: {error}") from error
 
 
-def pack(files: Files, path: Path) -> None:
-    """Write files of a recording, and what stands beside them, as one .tar.gz file."""
+def pack(content: Files, path: Path) -> None:
+    """Write files of a recording, and what stands beside them, as one .tar.gz file, whole.
+
+    It takes the place of one that is there. Raise RecordingError.
+    """
     try:
-        path.write_bytes(_tar(files, path.name.partition(".t")[0]))
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
+        put(path, _tar(content, path.name.partition(".t")[0]))
+    except MlxdiagError as error:
+        raise RecordingError(str(error)) from error
 
 
 def files_of(recording: Recording) -> dict[str, bytes]:
     """Give the files that a recording is written as, by relative name."""
     refused = [asdict(refusal) for refusal in recording.refusals]
     files = {
-        "recording.json": _json(
+        HEAD: _json(
             {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
@@ -348,8 +339,8 @@ def _untar(path: Path) -> Files:
 
 def _without_top(files: dict[str, bytes]) -> Files:
     """Drop the one folder that everything lies in, whatever it is called."""
-    heads = [name for name in files if PurePosixPath(name).name == "recording.json"]
+    heads = [name for name in files if PurePosixPath(name).name == HEAD]
     if not heads:
         return files
-    top = min(heads, key=lambda name: name.count("/")).removesuffix("recording.json")
+    top = min(heads, key=lambda name: name.count("/")).removesuffix(HEAD)
     return {n.removeprefix(top): c for n, c in files.items() if n.startswith(top)}

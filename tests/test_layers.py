@@ -1130,6 +1130,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recording": {
         "capture",
         "errors",
+        "files",
         "hang.asked",
         "inventory",
         "preflight.asked",

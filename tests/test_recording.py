@@ -298,6 +298,45 @@ def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
     assert load(tmp_path / "empty").hosts == recorded(PAIR).hosts
 
 
+def test_a_recording_that_cannot_be_written_whole_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed in the midst of it leaves no part of it under its name."""
+    seen: list[bool] = []
+    put = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        seen.append((tmp_path / "r").exists() or (tmp_path / "r.tar.gz").exists())
+        if len(seen) % 4 == 0:
+            raise OSError(28, "No space left on device")
+        return put(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(RecordingError, match="No space left"):
+        save(recorded(PAIR), tmp_path / "r")
+    seen += [False] * 3
+    with pytest.raises(RecordingError, match="No space left"):
+        save(recorded(PAIR), tmp_path / "r.tar.gz")
+    assert list(tmp_path.iterdir()) == []
+    assert not any(seen)
+
+
+def test_in_a_folder_that_was_there_the_head_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    put = Path.write_bytes
+
+    def noted(path: Path, content: bytes) -> int:
+        written.append(path.name)
+        return put(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", noted)
+    save(recorded(PAIR), tmp_path)
+    assert written[-1] == "recording.json"
+    assert len(written) > 4
+
+
 def test_a_place_that_does_not_exist_is_refused_before_anything_is_gathered(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="parent folder"):
         recording.check_target(tmp_path / "no" / "where")

@@ -45,6 +45,8 @@ ALARM_S = 5.0
 """The controller ends an overdue run; this much later the rank ends itself, whoever is left."""
 MPI_GRACE_S = 1.0
 """Under mpirun, which allows a supervisor 3 s from SIGTERM to SIGKILL (backends/mpi.py says so)."""
+MPI_END_S = 1.2
+"""From END to GO, where no controller is there that says when every rank has ended."""
 MPIRUN_GRACE_S = 3.5
 GO_S = 1.5
 END, GO = signal.SIGUSR1, signal.SIGUSR2
@@ -493,9 +495,30 @@ def launch(job: Job, source: bytes, wake: int) -> None:
         )
         why = hand_on(child, wake, mouth, Life(job_lease(job)))
     finally:
-        left = end(child, MPIRUN_GRACE_S)
+        told = why in ("stdin", "lease", "unheard")  # by END and GO: all but mpirun have gone
+        left = end(child, MPI_GRACE_S if told else MPIRUN_GRACE_S)
         drain(child, mouth)
+        tidy(child.pid)
     mouth.tell("exit", why=why, status=child.returncode, left=left)
+
+
+def tidy(pid: int) -> None:
+    """Remove the session folder of an mpirun that has gone: one that was killed cannot.
+
+    It lies where TMPDIR says: ompi.HOST.UID/pid.PID of Open MPI 4, prte.HOST.PID.UID of 5, and
+    prte.HOST.UID/dvm.PID of its first releases.
+    """
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    base, uid = next(filter(None, named), "/tmp"), os.getuid()  # noqa: S108
+    with contextlib.suppress(OSError):
+        for name in os.listdir(base):  # noqa: PTH208  # as below
+            if re.fullmatch(rf"prte\..+\.{pid}\.{uid}", name):
+                shutil.rmtree(f"{base}/{name}", ignore_errors=True)
+            elif re.fullmatch(rf"(ompi|prte)\..+\.{uid}", name):
+                for inner in (f"pid.{pid}", f"dvm.{pid}"):
+                    shutil.rmtree(f"{base}/{name}/{inner}", ignore_errors=True)
+                with contextlib.suppress(OSError):  # another mpirun's is in it
+                    os.rmdir(f"{base}/{name}")  # noqa: PTH106  # no other path here
 
 
 def find(programs: Sequence[str]) -> str:
@@ -525,31 +548,36 @@ def hand_on(child: subprocess.Popen[bytes], wake: int, mouth: Mouth, life: Life)
     """Hand on mpirun's output and, to rank 0, the lease: that one ends when this process goes.
 
     When it is asked to end, it goes on until its stdin closes: so the ranks can say how they ended.
+    Where nobody is there to ask, the supervisors of all hosts are told all the same: of SIGTERM
+    alone mpirun makes something for seconds on the first host before it tells another.
     """
     streams = streams_of(child)
     stdin = child.stdin.fileno() if child.stdin else -1
     os.set_blocking(stdin, False)
     open_fds = list(streams)
-    asked, until = "", float("inf")
-    while time.monotonic() < until:
+    asked, go_at, until = "", float("inf"), float("inf")
+    while (now := time.monotonic()) < until:
         if child.poll() is not None:
             return asked or "exited"
-        if mouth.unheard:
-            return "unheard"
-        if why := life.over():
-            return asked or why
-        wait_s = min(life.left_s(), 1.0, max(0.0, until - time.monotonic()))
+        if why := "unheard" if mouth.unheard and life.fds else life.over():
+            if asked:
+                return asked
+            asked, life.fds, go_at = why, [], now + MPI_END_S
+            child.send_signal(END)
+        if now >= go_at:
+            go_at, until = float("inf"), now + GO_S
+            child.send_signal(GO)
+        wait_s = min(life.left_s(), 1.0, max(0.0, min(until, go_at) - now))
         ready, _, _ = select.select([*life.fds, wake, *open_fds], [], [], wait_s)
         if 0 in ready:
             why = life.hear()
             if why == "asked":
                 asked = why
                 child.send_signal(END)
-            elif why and not asked:
-                return why
             elif why:
-                life.fds, until = [], time.monotonic() + GO_S
-                child.send_signal(GO)
+                life.fds, go_at = [], now if asked else now + MPI_END_S
+                asked = asked or why
+                child.send_signal(END)
             with contextlib.suppress(OSError):
                 os.write(stdin, b"k\n")
         if wake in ready and set(os.read(wake, 1 << 10)) - {signal.SIGCHLD}:

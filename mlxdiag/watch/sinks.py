@@ -154,5 +154,5 @@ class Latest:
             __version__,
             ended,
         )
-        recording.replace(found, self.path)
+        recording.pack(recording.files_of(found), self.path)
         self._written = True

@@ -13,4 +13,4 @@ if __name__ == "__main__":
     if "child" in sys.argv:
         subprocess.Popen(["sleep", "600"], start_new_session=True)
     print("ready", flush=True)
-    time.sleep(600)
+    time.sleep(3600)
