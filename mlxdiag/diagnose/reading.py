@@ -30,6 +30,9 @@ TIMED = 2000
 ENDS = ("launch-exit", "launch-killed")
 """Ids of what mlx.launch says of ranks that have ended: they begin no run."""
 
+WELL = "launch-completed"
+"""What it says of a rank that ended well: below its failure, it is of a run that came after."""
+
 KILLED = "launch-killed"
 """What mlx.launch says last: an error below it is of another run."""
 
@@ -140,6 +143,7 @@ class _Page:
     dropped: int = 0
     run: int = 0
     over: bool = False
+    ended: set[int | None] = field(default_factory=set)
     timed: int = 0
     last: Stamp | None = None
 
@@ -162,7 +166,7 @@ class _Page:
         said = self._sighting(number, text, entry, match)
         if entry.role is not Role.NOTICE and not entry.id.startswith(ENDS):
             self._error(said.when, before)
-        self.over |= entry.id == KILLED
+        self._told(entry.id, said.about_rank)
         said = replace(said, run=self.run)
         what = (said.number, said.device, said.about_rank, said.host)
         key = (self.run, entry.id, said.speaker, *what)
@@ -173,6 +177,20 @@ class _Page:
             self.sightings[key] = replace(said, when=said.when or _above(before))
         else:
             self.dropped += 1
+
+    def _told(self, id_: str, rank: int | None) -> None:
+        """Take what the launcher says of a rank that has ended."""
+        self.over |= id_ == KILLED
+        if id_.startswith(ENDS):
+            self.ended.add(rank)
+        elif id_ == WELL and rank in self.ended:
+            self._another()
+
+    def _another(self) -> None:
+        """Begin another run."""
+        self.run += 1
+        self.over = False
+        self.ended.clear()
 
     def _strange(self, number: int, text: str, before: str, *, grave: bool) -> None:
         of = speaker.of_line(text, self.now, self.hosts)
@@ -198,8 +216,8 @@ class _Page:
         last = self.last
         if when and last and when.kind == last.kind and when.seconds - last.seconds > GAP_S:
             self.over = True
-        self.run += self.over
-        self.over = False
+        if self.over:
+            self._another()
         self.last = when or last
 
     def _sighting(self, number: int, text: str, entry: Entry, match: re.Match[str]) -> Sighting:

@@ -76,7 +76,7 @@ def diagnosed(judged: Judged) -> tuple[Part, ...]:
 
 def _after(found: Diagnosis) -> str:
     if not found.causes:
-        return "no cause by itself"
+        return "of an earlier run, or no cause" if found.runs > 1 else "no cause by itself"
     return "after the cause, or of less weight" + (", or of an earlier run" * (found.runs > 1))
 
 

@@ -130,6 +130,15 @@ def test_no_secret_of_any_capture_is_in_the_archive(tmp_path: Path) -> None:
     assert low.count("mlxdiag-test") > 4 * len(NAMES)
 
 
+def test_a_key_by_any_name_goes_from_stderr() -> None:
+    made = recorded("clean-pair")
+    host = made.inventory.hosts[0].name
+    captures = dict(made.hosts[host])
+    captures["ifconfig"] = replace(captures["ifconfig"], stderr=b"ssh: auth=geheim77 refused\n")
+    again, _ = bundled(replace(made, hosts={**made.hosts, host: captures}))
+    assert again.hosts["host1"]["ifconfig"].stderr == b"ssh: auth=*** refused\n"
+
+
 def test_keys_and_mail_go_from_logs_and_crash_reports(tmp_path: Path) -> None:
     said = (
         b'{"api_key": "geheim1"} hf_geheim12345 bea@geheim.example.org'

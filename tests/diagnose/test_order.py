@@ -129,6 +129,15 @@ def test_of_a_log_of_several_runs_the_last_counts() -> None:
     assert (causes(echoes), echoes.by) == ([], "none")
 
 
+def test_an_old_failure_before_a_run_that_went_well_is_no_cause() -> None:
+    text = raised(DOMAIN, "[rank 1] ") + ended(1) + "[INFO] Node with rank 0 completed\n"
+    same = diagnosed(text)
+    assert (causes(same), same.runs) == (["jaccl-protection-domain"], 1)
+    after = diagnosed(text + "[INFO] Node with rank 1 completed\n")
+    assert (causes(after), after.runs) == ([], 2)
+    assert [said.entry.id for said in after.later] == ["jaccl-protection-domain"]
+
+
 @pytest.mark.parametrize(("later", "runs"), [("22:30:00", 2), ("22:12:00", 1)])
 def test_errors_that_are_long_apart_are_of_two_runs(later: str, runs: int) -> None:
     found = diagnosed(timed(("22:10:00", RTR), (later, DOMAIN)))
