@@ -16,7 +16,7 @@ from mlxdiag import report as reports
 from mlxdiag.capture import Outcome
 from mlxdiag.catalogue import ALL, page
 from mlxdiag.checks import CHECKS, RDMA_ONLY, RETIRED, gate, hang, hostfile, probes, server, whole
-from mlxdiag.finding import Check, Finding, FixKind, Severity, Status
+from mlxdiag.finding import Check, Confidence, Finding, FixKind, Severity, Status
 from mlxdiag.inventory import Expect
 from mlxdiag.ladder import DECISIVE, PROOF, RUNGS
 from mlxdiag.probe import matrix
@@ -67,6 +67,12 @@ def test_a_check_says_what_is_healthy_why_it_matters_and_what_to_do(check: Check
     assert "\n" not in check.fix.text + (check.fix.command or "")
     assert check.docs == f"docs/checks.md#{check.id}"
     assert check.per in ("host", "port", "link", "pair", "cluster")
+
+
+def test_what_is_only_inferred_is_at_most_a_warning() -> None:
+    sure = [c.id for c in ALL if c.confidence is not Confidence.INFERRED]
+    assert {"hang-swap", "hang-init-twice"} & set(sure) == set()
+    assert [c.id for c in ALL if c.id not in sure and c.severity is Severity.ERROR] == []
 
 
 def test_no_upgrade_leads_to_a_version_that_another_check_warns_of() -> None:

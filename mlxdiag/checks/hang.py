@@ -56,7 +56,8 @@ def _pattern(
     why: str,
     confidence: Confidence = Confidence.CONFIRMED,
 ) -> Check:
-    return Check(f"hang-{kind}", title, Severity.ERROR, "host", fix, (), why, confidence)
+    severity = Severity.WARNING if confidence is Confidence.INFERRED else Severity.ERROR
+    return Check(f"hang-{kind}", title, severity, "host", fix, (), why, confidence)
 
 
 PATTERNS: dict[Kind, Check] = {
@@ -116,14 +117,12 @@ PATTERNS: dict[Kind, Check] = {
             "no rank loads while the others wait",
             Fix(FixKind.WAIT, "wait; or load layer by layer, before the first collective"),
             "One mx.eval of a whole model takes minutes, in which the rank joins no collective.",
-            Confidence.INFERRED,
         ),
         _pattern(
             "control",
             "no rank waits for a message while the others wait in a collective",
             _none("find out who should have sent that message"),
             "A server's own messages between ranks have no place in the order of collectives.",
-            Confidence.INFERRED,
         ),
         _pattern(
             "behind",

@@ -65,7 +65,6 @@ EMPTY = Check(
     Fix(FixKind.NONE, "look at the log of the server, its chat template and what ends an answer"),
     ("server-answers",),
     "An answer without a word is delivered like any other, status 200 and all.",
-    Confidence.INFERRED,
 )
 STREAM = Check(
     "server-stream",
@@ -86,7 +85,6 @@ FIRST_TOKEN = Check(
     ),
     ("server-answers",),
     "What a person waits for is the first token; it grows with the prompt and the queue.",
-    Confidence.INFERRED,
 )
 SPEED = Check(
     "server-speed",
