@@ -83,6 +83,7 @@ RANKS = {
 """Commands that only `mlxdiag hang` and `mlxdiag stop` ask."""
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "bundle.models": set(),
     "render.stopped": {"mlxdiag", "render.sizes", "stop.command", "stop.targets"},
     "duration": {"errors"},
     "preflight.options": {"errors", "inventory", "preflight.asked", "recording"},
@@ -354,12 +355,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bundle.pseudonyms",
         "inventory",
     },
-    "bundle.pseudonyms": {
-        "bundle.ipv4",
-    },
+    "bundle.pseudonyms": {"bundle.ipv4", "bundle.models"},
     "bundle.redact": {
         "bundle.launched",
         "bundle.listed",
+        "bundle.models",
         "bundle.pseudonyms",
         "bundle.served",
         "errors",
