@@ -86,7 +86,8 @@ def _stopped(run: Run) -> Iterator[Verdict]:
 
 def _gone(run: Run) -> Iterator[Verdict]:
     who = [s for s in run.standings if s.now.kind == "gone"]
-    lost = () if any(s.moved.steps for s in run.standings) else run.missing
+    moves = any(s.moved.steps for s in run.standings)  # with the others elsewhere, or with none
+    lost = () if moves and not run.alone else run.missing
     if run.seen.lost and lost and not who:
         return  # they may be on a host that did not answer
     if not who and not lost:

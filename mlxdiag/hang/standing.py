@@ -93,13 +93,35 @@ class Run:
     @cached_property
     def missing(self) -> tuple[int, ...]:
         """Ranks that must be there and are not; empty where the number of any is not known."""
-        elsewhere = {found.number for found in self.seen.others}
+        elsewhere = {found.number for found in self.unmet}
         return tuple(n for n in self._absent if n not in elsewhere)
 
     @cached_property
     def unmet(self) -> tuple[Found, ...]:
-        """Processes that have the number of a rank which is not among those that were found."""
+        """Processes that have the number of a rank which is not among those that were found.
+
+        Where those are connected to nobody else, they are of another run.
+        """
+        if self.alone:
+            return ()
         return tuple(found for found in self.seen.others if found.number in self._absent)
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether the ranks that were found have no connection to another one that lives.
+
+        Both ends of every connection between ranks are among their sockets then. False where no
+        connection is seen: over jaccl ranks need none once they have met.
+        """
+        ports = meeting(self.seen)
+        ends = {
+            (socket.port, socket.far_port)
+            for each in self.standings
+            if not isinstance(look := each.rank.looks[1], Gap)
+            for socket in look.sockets
+            if socket.state == "ESTABLISHED" and joins(socket, ports)
+        }
+        return bool(ends) and all((far, near) in ends for near, far in ends)
 
     @property
     def whole(self) -> bool:

@@ -110,6 +110,16 @@ def verdict_line(report: Report, style: Style) -> str:
     return style.text(" ".join(parts).rstrip(";") + _cut(report))
 
 
+def _unfit(report: Report) -> Iterator[str]:
+    """Say what is wrong with a server whose requests, as far as any was sent, were answered."""
+    served = report.server
+    if served is None or any(each.fault for each in (*served.alone, *served.together)):
+        return
+    for first in report.causes[:1]:
+        if first.evidence is not None and report.exit_code:
+            yield f"{first.id}: {first.evidence.observed}"
+
+
 def _own(report: Report) -> str | None:
     """Give what stands behind the verdict of a command that says something of its own."""
     if report.command == "probe":
@@ -124,7 +134,7 @@ def _own(report: Report) -> str | None:
         from mlxdiag.render.served import in_short  # noqa: PLC0415  # `ports` does without
 
         cut = "" if report.ended == "complete" else f" ({report.ended})"
-        return "; ".join(in_short(report.server)) + cut
+        return "; ".join((*in_short(report.server), *_unfit(report))) + cut
     if report.preflight is not None:
         return _preflight(report, report.preflight) + _cut(report)
     return None

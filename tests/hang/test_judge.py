@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from mlxdiag.checks.hang import CHECKS
 from mlxdiag.finding import FixKind, Status
 from mlxdiag.hang.judge import judge
 from mlxdiag.hang.verdict import Hang
+from mlxdiag.recording import Recording
 from tests.hang import model
 from tests.hang.model import Look, Rank, at, only, recorded
 
@@ -271,6 +273,43 @@ def test_a_run_that_moves_has_its_other_ranks_on_hosts_that_were_not_asked() -> 
     hang = judge(recorded([MOVES, MOVES], size=4))
     assert (hang.state, hang.missing) == ("moving", (2, 3))
     assert hang.said.endswith("; on no host that was asked: rank 2, 3")
+
+
+def _apart(made: Recording, state: str) -> Recording:
+    """Give it with the sockets to ranks that nobody found in another state."""
+    alone = re.compile(rb"(?m)^n(?=\S*(?:->10\.0\.0\.[34]:))(\S+)\nTST=ESTABLISHED$")
+    hosts = {
+        host: {
+            name: replace(c, stdout=alone.sub(rb"n\1\nTST=" + state.encode(), c.stdout))
+            for name, c in captures.items()
+        }
+        for host, captures in made.hosts.items()
+    }
+    return replace(made, hosts=hosts)
+
+
+def test_what_still_moves_after_a_rank_has_gone_is_no_run_that_works() -> None:
+    """Ranks that catch the error and go on move bytes; nobody is at the other end of the ring."""
+    made = recorded([MOVES, MOVES], size=4)
+    hang = judge(_apart(made, "CLOSE_WAIT"))
+    assert kinds(hang) == [("rank-gone", ("rank 2", "rank 3"))]
+    assert hang.said.startswith("ranks 2, 3 do not run on any host that was asked")
+    assert judge(_apart(made, "ESTABLISHED")).state == "moving"
+    blind = {
+        host: {n: c for n, c in captures.items() if not n.endswith("_lsof")}
+        for host, captures in made.hosts.items()
+    }
+    assert judge(replace(made, hosts=blind)).state == "moving"
+
+
+def test_a_rank_of_another_run_stands_for_none_that_has_gone() -> None:
+    made = recorded([MOVES, MOVES, MOVES])
+    captures = dict(made.hosts["mac2"])
+    listed = captures["find_ps"].stdout.replace(model.SERVER.encode(), b"/opt/python3 job.py")
+    captures["find_ps"] = replace(captures["find_ps"], stdout=listed)
+    made = replace(made, hosts={**made.hosts, "mac2": captures})
+    assert judge(made).state == "moving"
+    assert kinds(judge(_apart(made, "CLOSE_WAIT"))) == [("rank-gone", ("rank 2",))]
 
 
 def test_idle_wants_to_know_who_is_connected() -> None:

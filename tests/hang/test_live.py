@@ -132,6 +132,16 @@ def test_a_rank_that_was_killed(tmp_path: Path) -> None:
     assert hang.missing == (2,)
 
 
+def test_a_rank_that_was_killed_while_the_others_go_on_with_wrong_data(tmp_path: Path) -> None:
+    """They catch the error, as servers do, and bytes still pass between those that are left."""
+    with ring(tmp_path, "killed", size=4) as made:
+        made.ranks[1].kill()
+        made.ranks[1].wait()
+        hang = made.look()
+    assert blamed(hang) == [("rank-gone", ("rank 1",))], hang.said
+    assert hang.missing == (1,)
+
+
 def test_a_rank_that_skips_a_collective(tmp_path: Path) -> None:
     with ring(tmp_path, "skip", who=1, size=2) as made:
         found = made.record()
@@ -148,11 +158,11 @@ def test_a_rank_that_skips_a_collective(tmp_path: Path) -> None:
 def test_a_rank_in_another_collective(tmp_path: Path) -> None:
     """Wrong data moves: a look that finds the others between sums says so and accuses nobody."""
     with ring(tmp_path, "other", who=2) as made:
-        for _ in range(5):
+        for _ in range(12):
             hang = made.look()
             if hang.verdicts:
                 break
-            assert hang.state == "moving"
+            assert hang.state in ("moving", "unknown"), hang.said  # unknown: a busy machine
     assert blamed(hang) == [("out-of-step", ("rank 2",))]
     assert "rank 2 waits in all_gather (ring)" in hang.said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -55,6 +56,8 @@ def test_baselines_are_saved_held_to_and_replayed(endpoint: Endpoint, tmp_path: 
     told = json.loads(held.stdout)
     assert [c["id"] for c in told["checks"] if c["status"] == "fail"] == ["server-speed"]
     assert told["server"]["baseline"] == good["started_at"]
+    line = run("server", "--replay", "night", "-f", "short", cwd=tmp_path, env=ENV).stdout
+    assert re.match(r"FAIL: 1 of 1 requests answered; .*; server-speed: [\d.]+ tokens/s, ", line)
     again = run("server", "--replay", "night", "-f", "json", cwd=tmp_path, env=ENV)
     assert (again.returncode, again.stdout) == (1, held.stdout)
     good["server"] |= {"tokens_per_s": 0.001, "first_token_s": None}
@@ -68,6 +71,12 @@ def test_a_baseline_is_not_saved_where_something_failed(endpoint: Endpoint, tmp_
     words = ("server", "--url", endpoint.url("broken"), "--requests", "1", "-f", "short")
     assert run(*words, "--save-baseline", "b.json", cwd=tmp_path, env=ENV).returncode == 1
     assert not (tmp_path / "b.json").exists()
+
+
+def test_the_line_says_why_where_nothing_was_sent(tmp_path: Path) -> None:
+    ran = run("server", "--url", "http://127.0.0.1:1", "-f", "short", cwd=tmp_path, env=ENV)
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("FAIL: 0 of 3 requests answered; server-reachable: refused: ")
 
 
 def test_the_inventory_says_where_with_which_key_and_how_fast(
