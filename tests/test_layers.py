@@ -1853,6 +1853,7 @@ FENCES: dict[str, set[str]] = {
         "live",
         "preflight.command",
         "probe.attempts",
+        "probe.gang",
         "probe.kernel",
         "probe.launch",
         "probe.watch",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ from mlxdiag.transport.talk import Ears, NoTalkError, Talk, Talker
 
 KERNEL = Path(__file__).with_name("kernel.py")
 LEASE_EVERY_S = 1.0
+AWAY_S = 3.0
+"""Our own loop looks four times a second. So long without a look: we were stopped, or asleep."""
+
 END_S = 10.0
 """How long a rank that is done, and what was left of a rank that is not, may take to be gone."""
 
@@ -44,6 +48,12 @@ PS_WORDS = 8
 
 OURS = "mlxdiag-kernel"
 """A word in the command of every supervisor and rank."""
+
+LOOKED = "mlxdiag-looked"
+"""A line behind those of ps: a shell that ends before it says nothing of what is left.
+
+The empty line before them ends what a shell's files printed without an end of line.
+"""
 
 LONGEST_NOISE = 1 << 16
 """Bytes without an end of line, after which what is not ours is not kept any longer."""
@@ -91,6 +101,7 @@ async def run(
         gang.phase,
         left,
         gang.launcher.log if gang.launcher else None,
+        gang.away_s,
     )
 
 
@@ -278,12 +289,28 @@ class _Gang:
         self.dismissed = False
         self.overdue: tuple[int, ...] = ()
         self.phase = ""
+        self.away_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
+        self._looked = (self._start, time.time())
         self._source = KERNEL.read_bytes()
 
     def clock(self) -> float:
         return round(self._loop.time() - self._start, 6)
+
+    def look_back(self) -> None:
+        """Notice that we were away; what ranks said meanwhile is still to be read.
+
+        The loop's clock stands still while a machine sleeps, the clock on the wall does not.
+        """
+        now = (self._loop.time(), time.time())
+        stood, slept = (new - old for new, old in zip(now, self._looked, strict=True))
+        self._looked = now
+        if max(stood, slept) < AWAY_S:
+            return
+        self.away_s = max(self.away_s, round(max(stood, slept), 1))
+        for member in self.members:
+            member.due += stood
 
     async def see_through(self, stop: asyncio.Event) -> End:
         lease = asyncio.ensure_future(self._feed())
@@ -336,12 +363,14 @@ class _Gang:
     async def _feed(self) -> None:
         while True:
             await asyncio.sleep(LEASE_EVERY_S)
+            self.look_back()
             for voice in self.voices:
                 if voice.talk is not None and not voice.over:
                     voice.talk.send(b"k\n")
 
     async def _watch(self, stopped: asyncio.Future[Any]) -> End:
         while True:
+            self.look_back()
             if any(m.over and not m.well for m in self.members):
                 if not all(m.over for m in self.members):
                     await asyncio.wait([stopped], timeout=VICTIMS_S)
@@ -433,7 +462,8 @@ class _Gang:
             ended.set()
 
         ears = Ears(said.append, lambda _data: None, end)
-        line = f"exec ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
+        ps = f"ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
+        line = f"echo; {ps}; echo {LOOKED}"
         talk = await self.talker_for(host).talk(host, line, ears)
         try:
             await asyncio.wait_for(ended.wait(), 10)
@@ -441,7 +471,10 @@ class _Gang:
             await talk.close()
         if broken:
             raise NoTalkError(Outcome.DISCONNECTED, broken[0])
-        rows = (row.split(maxsplit=7) for row in b"".join(said).decode().splitlines())
+        lines = b"".join(said).decode("utf-8", "replace").splitlines()
+        if LOOKED not in lines:
+            raise NoTalkError(Outcome.DISCONNECTED, "its shell did not run ps")
+        rows = (row.split(maxsplit=7) for row in lines)
         return [row[0] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)]
 
 

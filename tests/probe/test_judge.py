@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,6 +151,50 @@ def test_wrong_data_of_several_and_of_nobody_in_particular() -> None:
     several = [log(0, wrong("x", 2)), log(1, wrong("x", 1, 2)), log(2)]
     assert blamed(ran(several, "failed")).ranks == (1, 2)
     assert blamed(ran([log(0, wrong("floats")), log(1)], "deadline")).ranks == ()
+
+
+def summed(begun: int, *guilty: int, **more: object) -> Event:
+    text = "all_sum: 1 wrong elements"
+    return failed(text, "check", "wrong", guilty=list(guilty), op="all_sum", begun=begun, **more)
+
+
+def test_of_a_sum_that_others_got_right_who_got_it_wrong_is_named() -> None:
+    went_on = failed(RING_ECHO, begun=8)
+    blame = blamed(ran([log(0, went_on), log(1, summed(7, 0)), log(2, *done())], "failed"))
+    assert blame.ranks == (1,)
+    assert blame.text == "got wrong data where rank 0, 2 got the right"
+    assert blame.evidence == "all_sum: 1 wrong elements (on rank 1)"
+
+
+def test_who_did_not_come_further_has_not_got_it_right() -> None:
+    run = ran([log(0, summed(7, 2)), log(1, beat(7, 9.0)), log(2, failed(RING_ECHO, begun=7))])
+    assert blamed(run).ranks == (2,)
+    assert blamed(run).text == "its part of a sum is wrong"
+
+
+def test_a_result_of_another_kind_is_the_own_fault_of_who_has_it() -> None:
+    run = ran([log(0, summed(7, 0, own=True)), log(1, summed(7, 1, own=True))], "failed")
+    assert (blamed(run).ranks, blamed(run).text) == ((0, 1), "got wrong data")
+
+
+def leased(rank: int) -> RankLog:
+    return log(rank, ended(signal=15, why="lease"))
+
+
+def test_who_heard_nothing_of_us_is_named_unless_we_were_away() -> None:
+    echoes = log(0, failed(RING_ECHO), ended(status=3))
+    run = ran([echoes, leased(1)], "failed")
+    assert blamed(run).ranks == (1,)
+    assert blamed(run).text == "heard nothing of mlxdiag for 15 s: the way to its host"
+    away = replace(run, away_s=20.0)
+    found = judge(plan(2), away)
+    assert found.blame == Blame((), "interrupted: mlxdiag itself did not run for 20 s")
+    assert found.run.end == "interrupted"
+
+
+def test_an_end_of_its_own_counts_although_we_were_away() -> None:
+    run = ran([log(0, ended(signal=9)), leased(1)], "failed")
+    assert blamed(replace(run, away_s=20.0)).ranks == (0,)
 
 
 # A rank failed.
