@@ -355,18 +355,21 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
         return Blame(ranks, f"did not come out of {run.phase} in time", _stacks(late))
     if run.phase == "init":
         return _explained(plan, _in_init(plan, run, _lines(_states(run), _stacks(late))))
-    blame = _in_collectives(run)
+    blame = _in_collectives(plan, run)
     return replace(blame, evidence=_stacks(late))
 
 
-def _in_collectives(run: GangRun) -> Blame:
+def _in_collectives(plan: Plan, run: GangRun) -> Blame:
     """Compare how many each has come to; ranks that go on are only asked who waits for whom."""
     if any(_moves(log) for log in run.logs):
         if (found := latecomer.accused(run)) is not None:
             return Blame((found[0],), found[1])
         if (still := latecomer.stood_still(run)) is not None and still[1] > STILL_S:
             return Blame((still[0],), f"stood still for {still[1]:.0f} s, then went on")
-        return Blame((), "the ranks go on, too slowly for the deadline")
+        seconds = plan.deadlines_s.get(run.phase, 0)
+        return Blame(
+            (), f"the ranks go on, too slowly for the {seconds:.0f} s that {run.phase} has"
+        )
     begun = {log.rank: _begun(log) for log in run.logs}
     least = min(begun.values())
     if least < max(begun.values()):
