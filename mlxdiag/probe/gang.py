@@ -35,6 +35,12 @@ AWAY_S = 3.0
 END_S = 10.0
 """How long a rank that is done, and what was left of a rank that is not, may take to be gone."""
 
+STOPPED_S = 3.0
+"""After so long a process that is stopped is killed: it hears nobody. A supervisor takes 2 s."""
+
+KILLED_S = 3.0
+"""How long what was killed may take to be gone: who is held by the kernel does not go."""
+
 VICTIMS_S = 1.5
 """How long the others may still say what they see, once one rank has ended abnormally."""
 
@@ -430,7 +436,10 @@ class _Gang:
         return tuple(text for text in await asyncio.gather(*asked) if text)
 
     async def _left(self, where: str, host: Host, log: RankLog, voice: _Voice) -> str:
-        """Wait for what may still be on its way out: without an `exit` the lease has to run out."""
+        """Wait for what may still be on its way out: without an `exit` the lease has to run out.
+
+        What cannot go by itself, because it is stopped or its time is over, is killed.
+        """
         spawned = log.last("spawn")
         if spawned is None:
             known = voice.gone or voice.talk is None
@@ -440,19 +449,33 @@ class _Gang:
         if not pids:
             return f"{where}: not known: its host has no ps"
         patience = END_S + (0 if log.last("exit") else self.plan.lease_s)
+        stopped = self._loop.time() + STOPPED_S
         until = self._loop.time() + patience
-        while True:
-            try:
-                alive = await self._alive(host, pids)
-            except (NoTalkError, TimeoutError) as error:
-                return f"{where}: not known: {error or 'no answer'}"
-            if not alive:
-                return ""
-            if self._loop.time() > until:
-                return f"{where}: still there as pid {', '.join(alive)}"
-            await asyncio.sleep(0.2)
+        over = until + KILLED_S
+        try:
+            while alive := await self._alive(host, pids):
+                now = self._loop.time()
+                if now > over:
+                    return f"{where}: still there as pid {', '.join(alive)}"
+                halted = [pid for pid, stat in alive.items() if stat.startswith("T")]
+                if str(spawned.get("supervisor")) in halted and not log.last("stood"):
+                    log.events.append({"ev": "stood", "at": self.clock()})
+                if doomed := list(alive) if now > until else halted if now > stopped else []:
+                    await self._ask(host, f"kill -KILL {' '.join(doomed)}")
+                await asyncio.sleep(0.2)
+        except (NoTalkError, TimeoutError) as error:
+            return f"{where}: not known: {error or 'no answer'}"
+        return ""
 
-    async def _alive(self, host: Host, pids: Mapping[int, str]) -> list[str]:
+    async def _alive(self, host: Host, pids: Mapping[int, str]) -> dict[str, str]:
+        """List which of these processes there still are, by pid: what ps says of their state."""
+        ps = f"ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
+        lines = await self._ask(host, ps)
+        rows = (row.split(maxsplit=7) for row in lines)
+        return {row[0]: row[1] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)}
+
+    async def _ask(self, host: Host, command: str) -> list[str]:
+        """Run a command on a host; raise NoTalkError where its shell does not come to it."""
         said: list[bytes] = []
         broken: list[str] = []
         ended = asyncio.Event()
@@ -462,8 +485,7 @@ class _Gang:
             ended.set()
 
         ears = Ears(said.append, lambda _data: None, end)
-        ps = f"ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
-        line = f"echo; {ps}; echo {LOOKED}"
+        line = f"echo; {command}; echo {LOOKED}"
         talk = await self.talker_for(host).talk(host, line, ears)
         try:
             await asyncio.wait_for(ended.wait(), 10)
@@ -473,9 +495,8 @@ class _Gang:
             raise NoTalkError(Outcome.DISCONNECTED, broken[0])
         lines = b"".join(said).decode("utf-8", "replace").splitlines()
         if LOOKED not in lines:
-            raise NoTalkError(Outcome.DISCONNECTED, "its shell did not run ps")
-        rows = (row.split(maxsplit=7) for row in lines)
-        return [row[0] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)]
+            raise NoTalkError(Outcome.DISCONNECTED, "its shell did not run what it was told")
+        return lines
 
 
 def _is_ours(row: Sequence[str], pids: Mapping[int, str]) -> bool:

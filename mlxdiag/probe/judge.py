@@ -427,7 +427,11 @@ def _mute(run: GangRun) -> Blame | None:
     mute = tuple(log.rank for log in run.logs if log.last("exit") is None)
     if not mute or len(mute) == len(run.logs):
         return None
-    return Blame(mute, "does not answer any more: its host, or the way to it, is gone")
+    if stood := tuple(log.rank for log in run.logs if log.rank in mute and log.last("stood")):
+        return Blame(stood, "its supervisor is stopped (SIGSTOP, or a debugger)")
+    return Blame(
+        mute, "does not answer any more: it or its host is stopped, or the way there is gone"
+    )
 
 
 def _stopped(run: GangRun) -> Blame | None:
@@ -497,7 +501,7 @@ ALONE = ("spawn", "import", "ready")
 
 
 def _heard(log: RankLog) -> float:
-    own = [e["at"] for e in log.events if e["ev"] not in ("stderr", "exit")]
+    own = [e["at"] for e in log.events if e["ev"] not in ("stderr", "exit", "stood")]
     return max(own, default=0.0)
 
 

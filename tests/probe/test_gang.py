@@ -178,13 +178,13 @@ def test_who_was_stopped_itself_takes_nobody_for_late() -> None:
 
 
 @pytest.mark.parametrize("clock_was_set", [False, True])
-def test_a_rank_that_stays_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, clock_was_set: bool
+def test_a_rank_that_stays_behind_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World, *, clock_was_set: bool
 ) -> None:
     """Stopped, and without the system call that ends it with its supervisor, as on macOS."""
     stays = ("    end_with_supervisor()\n    rank = ", "    rank = ")
     monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, stays))
-    monkeypatch.setattr(gang, "END_S", 1.0)
+    monkeypatch.setattr(gang, "STOPPED_S", 0.5)
     pids: list[int] = []
 
     def on_event(rank: int, event: Event) -> None:
@@ -199,7 +199,27 @@ def test_a_rank_that_stays_is_found(
             send(signal.SIGKILL)(pids[1])
 
     probe = launched(replace(long_plan(2), lease_s=1.5), on_event)
-    send(signal.SIGKILL)(pids[0])
-    assert probe.run.left == (f"rank 1 on localhost: still there as pid {pids[0]}",)
+    assert world.left() == []
+    assert probe.run.left == ()
     assert probe.blame is not None
     assert probe.blame.ranks == (1,)
+
+
+def test_a_supervisor_that_is_stopped_is_named_and_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gang, "STOPPED_S", 0.5)
+    plan = replace(long_plan(2), lease_s=2.0)
+    plan = replace(plan, deadlines_s={**plan.deadlines_s, "measure": 4.0})
+    supervisors: list[int] = []
+
+    def on_event(rank: int, event: Event) -> None:
+        if rank == 1 and event["ev"] == "spawn":
+            supervisors.append(event["supervisor"])
+        if rank == 1 and event["ev"] == "beat" and event["phase"] == "measure":
+            send(signal.SIGSTOP)(supervisors[0])
+
+    blame = blamed(launched(plan, on_event))
+    assert blame.ranks == (1,)
+    assert blame.text.startswith("does not answer any more: it or its host is stopped")
+    assert world.left() == []

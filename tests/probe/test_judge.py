@@ -267,7 +267,7 @@ def test_a_rank_whose_connection_broke_is_lost() -> None:
     assert (blame.ranks, blame.text) == ((1,), "was lost: the connection was closed")
 
 
-MUTE = "does not answer any more: its host, or the way to it, is gone"
+MUTE = "does not answer any more: it or its host is stopped, or the way there is gone"
 
 
 def test_a_rank_that_does_not_say_how_it_ended() -> None:
@@ -276,6 +276,12 @@ def test_a_rank_that_does_not_say_how_it_ended() -> None:
     assert (blame.ranks, blame.text) == ((1,), MUTE)
     blame = late(log(0, beat(4, 9.0), ended(why="asked")), log(1, beat(4, 6.0)))
     assert (blame.ranks, blame.text) == ((1,), MUTE)
+
+
+def test_a_supervisor_that_ps_shows_stopped_afterwards() -> None:
+    stood = log(1, {"ev": "stood"})
+    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3)), stood], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), "its supervisor is stopped (SIGSTOP, or a debugger)")
 
 
 def test_a_rank_that_was_done_too_early_took_part_in_fewer_collectives() -> None:
