@@ -58,7 +58,7 @@ def main() -> int:
         return made
     if words[0] == "test":
         os.chdir(str(ROOT))
-        become(str(PYTHON), "-m", "pytest", "--cov", "-n", "3", "--dist", "loadgroup", *words[1:])
+        become(str(PYTHON), "-m", "pytest", "--cov", "-n", "4", "--dist", "loadgroup", *words[1:])
     become(str(PYTHON), "-m", "mlxdiag", *words)
     return 0
 

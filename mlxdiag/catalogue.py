@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from mlxdiag.checks import gate, hang, hostfile, probes, server, whole
 from mlxdiag.explained.words import markdown, said
@@ -11,7 +10,7 @@ from mlxdiag.finding import Check
 from mlxdiag.recommend import EXPECTED, USABLE
 from mlxdiag.unchecked import section
 
-ALL: tuple[Check[Any], ...] = (
+ALL: tuple[Check, ...] = (
     *whole.CHECKS,
     EXPECTED,
     USABLE,
@@ -56,7 +55,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _entry(check: Check[Any]) -> str:
+def _entry(check: Check) -> str:
     return "".join(f"{part}\n\n" for part in (f"### {check.id}", *markdown(check)))[:-1]
 
 
@@ -73,7 +72,7 @@ def listing() -> str:
     return json.dumps({"checks": [_listed(check) for check in ALL]}, indent=2) + "\n"
 
 
-def _listed(check: Check[Any]) -> dict[str, object]:
+def _listed(check: Check) -> dict[str, object]:
     fix = check.fix
     return {
         "id": check.id,

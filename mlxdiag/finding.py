@@ -131,7 +131,7 @@ class Finding:
     `lowered` is the severity where the inventory asks for less than the check does.
     """
 
-    check: Check[Any] = field(repr=False)
+    check: Check = field(repr=False)
     subject: Subject
     status: Status
     evidence: Evidence | None = None
@@ -185,8 +185,8 @@ class NeedsRoot(SkipCheck):
 
 
 @dataclass(frozen=True)
-class Check(Generic[S]):
-    """One question. `title` states the healthy condition; `why` is the function's docstring.
+class Check:
+    """One question. `title` states the healthy condition, `why` says why it matters.
 
     `needs` are the checks whose failure explains a failure of this one, the most basic first, on
     the same subject or on what contains it (port -> its host, its link); `far:` means the same of
@@ -199,7 +199,7 @@ class Check(Generic[S]):
     per: Scope
     fix: Fix
     needs: tuple[str, ...]
-    ask: Callable[[Any, S], Evidence | None]
+    why: str
     confidence: Confidence = Confidence.CONFIRMED
 
     @property
@@ -208,14 +208,16 @@ class Check(Generic[S]):
         return self.id.partition("-")[0]
 
     @property
-    def why(self) -> str:
-        """Why it matters, as written at the function."""
-        return (self.ask.__doc__ or "").strip()
-
-    @property
     def docs(self) -> str:
         """Where it is described."""
         return f"{DOCS}#{self.id}"
+
+
+@dataclass(frozen=True)
+class Asked(Check, Generic[S]):
+    """A check that a function of cluster and subject answers; judges conclude all others."""
+
+    ask: Callable[[Any, S], Evidence | None] = field(kw_only=True)
 
 
 def check(
@@ -227,11 +229,12 @@ def check(
     severity: Severity = Severity.ERROR,
     needs: tuple[str, ...] = (),
     confidence: Confidence = Confidence.CONFIRMED,
-) -> Callable[[Callable[[Any, S], Evidence | None]], Check[S]]:
-    """Turn a function (cluster, subject) -> Evidence or None into a Check."""
+) -> Callable[[Callable[[Any, S], Evidence | None]], Asked[S]]:
+    """Turn a function (cluster, subject) -> Evidence or None into a check; its docstring is why."""
 
-    def made(ask: Callable[[Any, S], Evidence | None]) -> Check[S]:
-        return Check(id, title, severity, per, fix, needs, ask, confidence)
+    def made(ask: Callable[[Any, S], Evidence | None]) -> Asked[S]:
+        why = (ask.__doc__ or "").strip()
+        return Asked(id, title, severity, per, fix, needs, why, confidence, ask=ask)
 
     return made
 

@@ -67,6 +67,9 @@ class Hostfile:
 
 def loads(text: str, source: str) -> Hostfile:
     """Read the text of a hostfile; `source` names it in errors."""
+    if text.startswith("\ufeff"):
+        mark = "begins with a byte order mark, at which mlx.launch stops: save it without"
+        raise Place(source, 1).refuse(mark)
     try:
         value = json.loads(text)
         lines = {path: span.line for path, span in spans(text, source).items()}

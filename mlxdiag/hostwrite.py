@@ -122,6 +122,9 @@ def _laid(where: Site, name: Backend, order: tuple[str, ...]) -> Plan | Refusal:
         laid = laid if isinstance(other, Refusal) else other
     if isinstance(laid, Refusal):
         return laid
+    silent = [host for host in order if not where.cluster.of(host).reached]
+    if name == "ring" and silent and not laid.wires:
+        return Refusal(name, f"{', '.join(silent)} did not say which addresses its cables have")
     return Plan(backend.name, backend.mlx_name, laid.ranks, "")
 
 

@@ -34,6 +34,9 @@ UNNAMED = "cluster"
 MAX_BYTES = 1 << 20
 """Size past which a file is taken for something else than an inventory."""
 
+MAX_REPORT_BYTES = 1 << 28
+"""The same of a JSON report, which has every sample in it."""
+
 
 @dataclass(frozen=True)
 class Host:
@@ -113,6 +116,11 @@ class Inventory:
         return _known(Place(self.source), name, self.hosts)
 
 
+def read_report(path: Path) -> str:
+    """Give the text of a JSON report the user named: one of 64 hosts is larger than a megabyte."""
+    return read(path, "a report", limit=MAX_REPORT_BYTES)
+
+
 def load(path: Path) -> Inventory:
     """Read inventory.yaml, or one of MLX's hostfiles when the name ends in .json."""
     if path.suffix.lower() == ".json":
@@ -120,19 +128,24 @@ def load(path: Path) -> Inventory:
     return loads(read(path), str(path))
 
 
-def read(path: Path) -> str:
-    """Give the text of a file the user named, or raise InventoryError."""
+def read(
+    path: Path, what: str = "an inventory", *, limit: int = MAX_BYTES, encoding: str = "utf-8-sig"
+) -> str:
+    """Give the text of a file the user named, or raise InventoryError; `limit` is in bytes.
+
+    `what` it should be is said where it is larger. With `encoding` utf-8 a byte order mark stays.
+    """
     place = Place(str(path))
     try:
         with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(limit + 1)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise place.refuse(f"cannot be read: {said}") from error
-    if len(raw) > MAX_BYTES:
-        raise place.refuse(f"larger than {MAX_BYTES} bytes: not an inventory")
+    if len(raw) > limit:
+        raise place.refuse(f"larger than {limit} bytes: not {what}")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         byte = f"0x{raw[error.start]:02x}"

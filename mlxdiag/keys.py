@@ -17,6 +17,13 @@ _SAID = re.compile(
 )
 """The same in a log, where the words stand in sentences, too."""
 
+_SURE = re.compile(
+    rb"(?i)((?<![\w-])[\w-]*(?:api[_-]?key|_token|secret|passw)[\w-]*"
+    rb"\\?[\"']?[ ]*[=: ][ ]*\\?[\"']?)"
+    rb"[^\s=:\"'\\*,;)\]}\0]+"
+)
+"""The same by names that no command of macOS has for its own fields."""
+
 _COUNT = re.compile(rb"(?i).*token", re.DOTALL)
 """What a number behind it counts."""
 
@@ -50,6 +57,11 @@ def masked_log(said: bytes) -> bytes:
     said = _QUOTED.sub(rb"\1***", said)
     said = _SAID.sub(_hidden, said)
     return _BARE.sub(b"***", _URL.sub(b"***", said))
+
+
+def masked_forms(said: bytes) -> bytes:
+    """Mask what a command printed whose own words end in `key`: only what can be nothing else."""
+    return _BARE.sub(b"***", _URL.sub(b"***", _SURE.sub(rb"\1***", said)))
 
 
 def _hidden(found: re.Match[bytes]) -> bytes:

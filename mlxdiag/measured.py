@@ -25,6 +25,8 @@ OWN = "this run"
 
 Kind = Literal["latency", "bandwidth"]
 UNITS: Mapping[Kind, str] = {"latency": "us", "bandwidth": "GB/s"}
+SIZES: Mapping[Kind, str] = {"latency": "up to 4 KiB", "bandwidth": "from 1 MiB on"}
+"""SMALL_MAX and LARGE_MIN in words."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,17 @@ class Duel:
         return not self.split and all(margin.sure for margin in self.margins)
 
     @property
+    def gaps(self) -> tuple[str, ...]:
+        """Say which of the two kinds they have no common size for."""
+        there = {margin.kind for margin in self.margins}
+        both = " and ".join(self.backends)
+        return tuple(
+            f"could not measure the {kind} of {both}: no size {where} in common"
+            for kind, where in SIZES.items()
+            if kind not in there
+        )
+
+    @property
     def reason(self) -> str:
         """Say in a sentence what decided."""
         decided = [m for m in self.margins if m.better]
@@ -221,8 +234,9 @@ def compare(
         for backend in dict.fromkeys((*backends, *failed, *refused))
         if not any(backend in duel.backends for duel in duels)
     ]
-    notes = (f"launches over other hosts are left out: {left_out}",) if left_out else ()
-    return Measured(len(chosen), tuple(duels), ran, failed, tuple(missing), notes, refused)
+    notes = [f"launches over other hosts are left out: {left_out}"] if left_out else []
+    notes += [note for duel in duels for note in duel.gaps]
+    return Measured(len(chosen), tuple(duels), ran, failed, tuple(missing), tuple(notes), refused)
 
 
 def _newest(launches: Sequence[Launch], backend: str) -> list[Launch]:
@@ -299,11 +313,15 @@ def from_report(text: str, source: str) -> tuple[Launch, ...]:
     """Read the launches of a saved JSON report; raise RecordingError where it is none."""
     try:
         told = json.loads(text)
+        if not isinstance(told, dict):
+            raise RecordingError(f"{source}: not a report of mlxdiag: it is no object")
         named = (told["schema"], told["schema_version"])
         of = f"{source} of {told['started_at']}"
         launches = tuple(_launch(probe, of) for probe in told["probes"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordingError(f"{source}: not a report of mlxdiag: {error!r}") from error
+    except KeyError as error:
+        raise RecordingError(f"{source}: not a report of mlxdiag: it has no {error}") from error
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise RecordingError(f"{source}: not a report of mlxdiag: {error}") from error
     if named != ("mlxdiag/report", 1):
         raise RecordingError(f"{source}: not a report of mlxdiag, schema 1: {named}")
     return launches

@@ -187,38 +187,26 @@ def usable(found: Recommendation, findings: Sequence[Finding]) -> Finding:
     return Finding(USABLE, subject, status, evidence, blocked_by=_heaviest(findings, status))
 
 
-def _asked_elsewhere(cluster: Cluster, everything: Cluster) -> Evidence | None:
-    """What `expect: backend:` says; decided after all other checks, from their findings."""
-    del cluster, everything
-    return None
-
-
-EXPECTED: Check[Cluster] = Check(
+EXPECTED = Check(
     "backend-expected",
     "the backend the inventory expects is usable",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "repair what blocks it, or expect a backend that is usable"),
     (),
-    _asked_elsewhere,
+    "What `expect: backend:` says; decided after all other checks, from their findings.",
 )
 """Asked by `expected`: no function of cluster and subject alone can answer it."""
 
 
-def _any(cluster: Cluster, everything: Cluster) -> Evidence | None:
-    """Without one no rank can be started; asked by `mlxdiag recommend` alone."""
-    del cluster, everything
-    return None
-
-
-USABLE: Check[Cluster] = Check(
+USABLE = Check(
     "backend-usable",
     "at least one backend is usable on all hosts",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "take the steps that `mlxdiag recommend` names, the easiest first"),
     (),
-    _any,
+    "Without one no rank can be started; asked by `mlxdiag recommend` alone.",
 )
 """Asked by `usable`."""
 
@@ -242,6 +230,8 @@ def _jaccl_ring(
     cluster: Cluster, states: Sequence[LinkState], findings: Sequence[Finding]
 ) -> Choice:
     hosts = cluster.topology.hosts
+    if len(hosts) < 2:
+        return Choice("jaccl-ring", usable=False, blockers=(Blocker(RING, ("one host",)),))
     yes, maybe = _links(states)
     ring = cluster.topology.ring(yes)
     if ring.order:

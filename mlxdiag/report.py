@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlxdiag import checks, cluster
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import RecordingError
-from mlxdiag.finding import Check, Finding, Severity, Status
+from mlxdiag.finding import Asked, Finding, Severity, Status
 from mlxdiag.ladder import LinkState, climb
 from mlxdiag.readings import HostFacts
 from mlxdiag.recommend import Recommendation, by_numbers, expected, recommend, usable
@@ -337,7 +337,7 @@ def _hang(recording: Recording, tool_version: str) -> Report:
     )
 
 
-def _asked(command: str) -> Sequence[Check[Any]]:
+def _asked(command: str) -> Sequence[Asked[Any]]:
     """List the checks about facts that a command asks."""
     if command not in ("check", "fix", "diagnose"):
         return checks.CHECKS

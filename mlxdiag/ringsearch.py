@@ -25,7 +25,7 @@ class RingSearch:
 
 
 def search(count: int, edges: Sequence[Edge]) -> RingSearch:
-    """Find a Hamiltonian cycle of `count` vertices; two that are joined count as a ring of two.
+    """Find a Hamiltonian cycle of `count` vertices: two that are joined are one, one alone is none.
 
     What a cycle needs (every vertex has two neighbours, no single vertex holds the graph together)
     is asked first, because the search itself is slow exactly where the answer is no for one of
@@ -37,7 +37,7 @@ def search(count: int, edges: Sequence[Edge]) -> RingSearch:
 @lru_cache(maxsize=8)
 def _search(count: int, unique: tuple[Edge, ...]) -> RingSearch:
     if count <= 2:
-        return RingSearch(tuple(range(count)) if count == 1 or unique else None)
+        return RingSearch(tuple(range(count)) if unique else None)
     near: list[list[int]] = [[] for _ in range(count)]
     for a, b in unique:
         near[a].append(b)

@@ -53,7 +53,7 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     "distributed-config-crashes": ("rdma-device-interface", "versions-mlx-messages"),
     "mpi-libname-lookup-broken": ("backend-expected",),
     # macOS
-    "macos-too-old": ("versions-macos-rdma", "versions-macos-buffers"),
+    "macos-too-old": ("versions-macos-rdma", "versions-macos-buffers", "versions-macos-frames"),
     "macos-version-mismatch": ("versions-macos-match", "versions-macos-frames"),
     "wheel-without-jaccl": ("versions-mlx-jaccl", "environment-version-compat"),
     "firewall-or-vpn-drops": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -57,7 +58,7 @@ def test_ids_begin_with_the_area_they_are_listed_in() -> None:
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda c: c.id)
-def test_a_check_says_what_is_healthy_why_it_matters_and_what_to_do(check: Check[Any]) -> None:
+def test_a_check_says_what_is_healthy_why_it_matters_and_what_to_do(check: Check) -> None:
     assert 10 < len(check.title) < 80
     assert "\n" not in check.title
     assert not check.title.endswith(".")
@@ -66,6 +67,12 @@ def test_a_check_says_what_is_healthy_why_it_matters_and_what_to_do(check: Check
     assert "\n" not in check.fix.text + (check.fix.command or "")
     assert check.docs == f"docs/checks.md#{check.id}"
     assert check.per in ("host", "port", "link", "pair", "cluster")
+
+
+def test_no_upgrade_leads_to_a_version_that_another_check_warns_of() -> None:
+    upgrades = [c.fix.text for c in ALL if re.search(r"install mlx [\d.]+ or later", c.fix.text)]
+    assert len(upgrades) > 4
+    assert [text for text in upgrades if "not 0.32.2 where" not in text] == []
 
 
 def test_a_need_is_a_check_that_is_asked_earlier_and_named_once() -> None:
@@ -254,7 +261,7 @@ tests/hang/test_judge.py and tests/checks/test_further.py."""
 
 
 @pytest.mark.parametrize("check", [c for c in ALL if c.id not in ELSEWHERE], ids=lambda c: c.id)
-def test_every_check_was_seen_to_pass_to_fail_and_not_to_know(check: Check[Any]) -> None:
+def test_every_check_was_seen_to_pass_to_fail_and_not_to_know(check: Check) -> None:
     wanted = {Status.PASS}
     wanted |= set() if check.id in NEVER_FAILS else {Status.FAIL}
     wanted |= set() if check.id in NEVER_UNKNOWN else {Status.UNKNOWN}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ def test_every_check_has_one_text_and_no_text_is_of_none() -> None:
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda check: check.id)
-def test_a_text_lacks_nothing(check: Check[Any]) -> None:
+def test_a_text_lacks_nothing(check: Check) -> None:
     entry = entries()[check.id]
     for text in (entry.detect, entry.risk, entry.versions, *entry.steps, *entry.sources):
         assert len(text) > 2
@@ -40,7 +39,7 @@ def test_a_text_lacks_nothing(check: Check[Any]) -> None:
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda check: check.id)
-def test_the_page_and_the_terminal_say_all_of_it(check: Check[Any]) -> None:
+def test_the_page_and_the_terminal_say_all_of_it(check: Check) -> None:
     told = " ".join(terminal(check, 70).split())
     section = page().partition(f"### {check.id}\n")[2].partition("\n### ")[0]
     entry = entries()[check.id]

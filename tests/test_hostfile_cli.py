@@ -45,6 +45,28 @@ def test_what_is_written_is_the_file_of_the_wiring(
     assert all(line.startswith("mlxdiag: note: ") for line in ran.stderr.splitlines())
 
 
+@needs_mlx
+def test_a_byte_order_mark_is_refused_as_mlx_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "h.json"
+    path.write_text(hostfile.dumps(told("clean-mesh-4", "jaccl")), encoding="utf-8-sig")
+    assert "Unexpected UTF-8 BOM" in str(mlx_launch(path, monkeypatch, capsys))
+    ran = replayed("clean-mesh-4", tmp_path, "check", "h.json")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "mlxdiag: h.json:1: begins with a byte order mark, at which mlx.launch stops:"
+        " save it without\n"
+    )
+
+
+def test_a_file_of_a_megabyte_is_no_hostfile(tmp_path: Path) -> None:
+    (tmp_path / "h.json").write_text(" " * (1 << 20) + "[]")
+    ran = replayed("clean-mesh-4", tmp_path, "check", "h.json")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "mlxdiag: h.json: larger than 1048576 bytes: not a hostfile\n"
+
+
 def test_a_file_says_how_it_is_launched_and_is_never_written_over(tmp_path: Path) -> None:
     path = tmp_path / "h.json"
     words = ("write", "--backend", "jaccl", "-o", "h.json")

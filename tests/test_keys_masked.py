@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlxdiag.facts import processes
-from mlxdiag.keys import masked, masked_log
+from mlxdiag.keys import masked, masked_forms, masked_log
 
 HEAD = b"  PID  PPID STAT     ELAPSED COMMAND\n"
 KEYS = [
@@ -67,3 +67,21 @@ def test_a_password_of_digits_goes() -> None:
 def test_a_long_word_takes_no_time() -> None:
     said = b"A" * (1 << 20) + b"-" * (1 << 16)
     assert masked(said) == said
+
+
+@pytest.mark.parametrize("said", [key for key in KEYS if b"auth" not in key and b"more" not in key])
+def test_a_key_goes_from_what_any_command_prints(said: bytes) -> None:
+    assert b"sk1geheim" not in masked_forms(b"status: " + said + b" -v\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'"current_speed_key" : "Up to 80 Gb/s"',
+        b'"domain_uuid_key" : "DA6775E2-C70A-41FA-BB8C-5AB38408B6D4"',
+        b"Key: rdma, Value: 64087",
+        b"machdep.cpu.brand_string: Apple M3 Ultra",
+    ],
+)
+def test_fields_of_commands_are_no_keys(said: bytes) -> None:
+    assert masked_forms(said) == said

@@ -88,6 +88,34 @@ def test_only_small_and_large_sizes_count_and_only_common_ones() -> None:
     assert dict(found.missing) == dict.fromkeys(BOTH, "no size in common with another")
 
 
+def test_of_two_that_were_compared_it_says_what_could_not_be() -> None:
+    small = measured(launch("jaccl", [(4, 20.0, 0.1)]), launch("ring", [(4, 40.0, 0.1)]))
+    assert small.notes == (
+        "could not measure the bandwidth of jaccl and ring: no size from 1 MiB on in common",
+    )
+    large = [(1 << 20, 300.0, 3.0)]
+    found = measured(launch("jaccl", [(4, 20.0, 0.1), *large]), launch("ring", large))
+    assert found.notes == (
+        "could not measure the latency of jaccl and ring: no size up to 4 KiB in common",
+    )
+    both = [(4, 20.0, 0.1), *large]
+    assert measured(launch("jaccl", both), launch("ring", both)).notes == ()
+
+
+def test_a_file_that_is_no_report_is_refused_in_words() -> None:
+    for text, why in (
+        ("{", "Expecting property name"),
+        ("[]", "it is no object"),
+        ("[" * 100_000, ""),
+        ('{"a": 1}', "it has no 'schema'"),
+        ('{"schema": "mlxdiag/report", "schema_version": 1}', "it has no 'started_at'"),
+    ):
+        with pytest.raises(RecordingError) as caught:
+            from_report(text, "x.json")
+        assert str(caught.value).startswith(f"x.json: not a report of mlxdiag: {why}"), text
+        assert "Error(" not in str(caught.value)
+
+
 def test_one_launch_each_is_sure_only_of_a_large_margin() -> None:
     close = measured(launch("jaccl", [(4, 100.0, 1.0)]), launch("ring", [(4, 150.0, 1.0)]))
     clear = measured(launch("jaccl", [(4, 100.0, 1.0)]), launch("ring", [(4, 250.0, 1.0)]))

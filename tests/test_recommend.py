@@ -45,6 +45,16 @@ def test_numbers_decide_and_are_said() -> None:
     assert found.rank_order == HOSTS
 
 
+@pytest.mark.parametrize("asked", ["clean-pair", "ethernet-only", "no-mlx"])
+def test_one_host_can_run_no_backend_with_others(asked: str) -> None:
+    recording = recorded(asked)
+    alone = replace(recording.inventory, hosts=recording.inventory.hosts[:1])
+    name = alone.hosts[0].name
+    made = recommending(replace(recording, inventory=alone, hosts={name: recording.hosts[name]}))
+    assert {c.backend: c.usable for c in made.recommendation.choices if c.usable} == {}
+    assert made.recommendation.backend is None
+
+
 def test_only_when_all_that_is_usable_was_measured_is_it_sure() -> None:
     runs = {"ring": SLOW, "jaccl-ring": (60_000,), "jaccl": FAST}
     found = with_launches(*(launched(name, ns) for name, ns in runs.items())).recommendation
@@ -271,6 +281,15 @@ def test_the_largest_ring_is_named_where_it_is_larger_than_the_mesh() -> None:
     cables = (*ring(macs[:5]), Cable(("macstudio5", 4), ("macstudio6", 2)))
     found = modelled(ModelCluster("five", macs, cables)).advice.runnable
     assert [(r.backend, len(r.hosts)) for r in found] == [("jaccl", 2), ("jaccl-ring", 5)]
+
+
+def test_one_host_is_no_cluster() -> None:
+    made = modelled(ModelCluster("one", studios(1)))
+    found = made.recommendation
+    usable = {each.backend: each.usable for each in found.choices}
+    assert usable == {"jaccl": False, "jaccl-ring": False, "ring": False}
+    assert (found.backend, found.reason) == (None, "no backend is usable")
+    assert made.advice.present is None
 
 
 # Every case in every format

@@ -99,7 +99,7 @@ def test_order_direction_and_number_of_cables_change_nothing(
 @pytest.mark.parametrize(
     ("count", "edges", "order"),
     [
-        (1, [], (0,)),
+        (1, [], None),
         (2, [(0, 1)], (0, 1)),
         (2, [(1, 0), (0, 1)], (0, 1)),
         (2, [], None),

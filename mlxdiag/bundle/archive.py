@@ -25,9 +25,10 @@ A bundle of mlxdiag {version}, from what the hosts of a cluster said at {when}. 
 
 """
 REDACTED = (
-    "Names of hosts and users, serial numbers, UUIDs, GUIDs, MAC and IP addresses are pseudonyms:\n"
-    "equal ones are equal here, and addresses that shared a network still do. The table of what\n"
-    "was replaced is not in it. What looks like a key is `***`; prompts and answers are `x`."
+    "Names of hosts, users, models and Wi-Fi networks, serial numbers, UUIDs, GUIDs, MAC and IP\n"
+    "addresses are pseudonyms: equal ones are equal here, and addresses that shared a network\n"
+    "still do. The table of what was replaced is not in it. What looks like a key is `***`;\n"
+    "prompts and answers are `x`."
 )
 OPEN = "Nothing in it was replaced: it has names, serial numbers and addresses as they are."
 

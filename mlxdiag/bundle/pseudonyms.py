@@ -10,15 +10,30 @@ from functools import cached_property
 from ipaddress import AddressValueError, IPv6Address
 from unicodedata import normalize
 
+from mlxdiag.bundle import models
 from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
 
 _HEX = "0-9A-Fa-f"
-_UUID = rf"(?<![{_HEX}-])[{_HEX}]{{8}}-(?:[{_HEX}]{{4}}-){{3}}[{_HEX}]{{12}}(?![{_HEX}-])"
+_UUID = (
+    rf"(?<![{_HEX}-])[{_HEX}]{{8}}-(?:[{_HEX}]{{4}}-){{3}}[{_HEX}]{{12}}(?![{_HEX}-])"
+    rf"|(?<!\w)[{_HEX}]{{32}}(?!\w)"
+)
 _GUID = (
     rf"(?<![{_HEX}:])(?:[{_HEX}]{{4}}:){{3}}[{_HEX}]{{4}}(?![{_HEX}:])"
     rf"|(?<!\w)(?<!\d\.)(?:0x)?[{_HEX}]{{16}}(?!\w)"
 )
-_MAC = rf"(?<![{_HEX}:])(?:[{_HEX}]{{1,2}}:){{5}}[{_HEX}]{{1,2}}(?![{_HEX}:])"
+_MAC = (
+    rf"(?<![{_HEX}:])(?:[{_HEX}]{{1,2}}:){{5}}[{_HEX}]{{1,2}}(?![{_HEX}:])"
+    rf"|(?<![\w-])(?:[{_HEX}]{{2}}-){{5}}[{_HEX}]{{2}}(?![\w-])"
+    rf"|(?<![\w.])(?=[0-9.]*[A-Fa-f])(?:[{_HEX}]{{4}}\.){{2}}[{_HEX}]{{4}}(?![\w.])"
+    rf"|(?<![\w.])(?=\d*[A-Fa-f])(?=[A-Fa-f]*\d)[{_HEX}]{{12}}(?!\w)"
+)
+"""With colons, dashes, points, or bare: then it has letters and digits, and is no plain number."""
+
+_WIFI = (
+    r"(?i:(?<=ssid: )|(?<=ssid=)|(?<=\"ssid\" : \")|(?<=\"ssid\": \")|(?<=ssid_str\" : \")"
+    r"|(?<=ssid_str : )|(?<=wi-fi network: ))[^\r\n\"]+"
+)
 _IPV6 = rf"(?<![\w:.])(?:[{_HEX}]{{0,4}}:){{2,7}}(?:[0-9.]{{7,15}}|[{_HEX}]{{0,4}})(?![\w:.])"
 _IPV4 = r"(?<![0-9.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
 _HOME = (
@@ -49,6 +64,7 @@ _KINDS = re.compile(
         for kind, pattern in (
             ("email", _EMAIL),
             ("domain", _DOMAIN),
+            ("wifi", _WIFI),
             ("uuid", _UUID),
             ("udid", _UDID),
             ("guid", _GUID),
@@ -89,6 +105,7 @@ class Pseudonyms:
         return self._replaced(said.decode("latin-1"), routes=routes).encode("latin-1")
 
     def _replaced(self, said: str, *, routes: bool) -> str:
+        said = models.replaced(said, self._model)
         said = _KINDS.sub(self._found, said)
         if routes:
             said = _NETWORK.sub(lambda m: self.keep("ipv4", m[0], self._ipv4(m[0])), said)
@@ -140,7 +157,16 @@ class Pseudonyms:
     def _uuid(self, text: str) -> str:
         if not text.strip("0-"):
             return text
-        return f"00000000-0000-4000-8000-{self._number('uuid', text.lower()):012d}"
+        digits = text.lower().replace("-", "")
+        made = f"00000000-0000-4000-8000-{self._number('uuid', digits):012d}"
+        return made if "-" in text else made.replace("-", "")
+
+    def _model(self, part: str) -> str:
+        known = self._spelled.get(part.lower())
+        return self.keep("model", part, known or f"part{self._number('model', part)}")
+
+    def _wifi(self, text: str) -> str:
+        return f"wifi{self._number('wifi', text)}"
 
     def _udid(self, text: str) -> str:
         return f"00000000-9{self._number('udid', text.lower()):015d}"
@@ -163,11 +189,18 @@ class Pseudonyms:
         return f"0x{made}" if text.startswith("0x") else made
 
     def _mac(self, text: str) -> str:
-        octets = [int(octet, 16) for octet in text.split(":")]
-        if not any(octets) or set(octets) == {255}:
+        if ":" in text:
+            raw = bytes(int(octet, 16) for octet in text.split(":"))
+        else:
+            raw = bytes.fromhex(text.replace("-", "").replace(".", ""))
+        if not any(raw) or set(raw) == {255}:
             return text
-        number = self._number("mac", bytes(octets).hex())
-        return f"12:10:10:10:{16 + number // 200:02x}:{16 + number % 200:02x}"
+        number = self._number("mac", raw.hex())
+        made = bytes((0x12, 16, 16, 16, 16 + number // 200, 16 + number % 200))
+        if "." in text:
+            return made.hex(".", 2)
+        between = next((mark for mark in ":-" if mark in text), "")
+        return made.hex(between) if between else made.hex()
 
     def _ipv6(self, text: str) -> str:
         try:

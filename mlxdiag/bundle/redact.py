@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from mlxdiag import report
-from mlxdiag.bundle import listed
+from mlxdiag.bundle import listed, models
 from mlxdiag.bundle.launched import Launched
 from mlxdiag.bundle.pseudonyms import Pseudonyms, owners
 from mlxdiag.bundle.served import Served
@@ -18,7 +18,7 @@ from mlxdiag.errors import MlxdiagError, ParseError
 from mlxdiag.facts import hostname, ps
 from mlxdiag.facts.hostname import Hostname
 from mlxdiag.hang.rounds import FIND, FIRST, SECOND, of
-from mlxdiag.keys import masked_log
+from mlxdiag.keys import masked_forms, masked_log
 from mlxdiag.preflight import asked as preflight
 from mlxdiag.preflight.asked import Asked
 from mlxdiag.readings import fact_of
@@ -68,7 +68,10 @@ def names_of(recording: Recording, logs: Iterable[bytes] = ()) -> dict[str, str]
     found = {**_own_names(recording), **found}
     for number, name in enumerate(dict.fromkeys(_server_names(recording)), 1):
         found.setdefault(name, f"server{number}.example")
-    homes = owners([*files_of(recording).values(), *logs])
+    texts = [*files_of(recording).values(), *logs]
+    for number, part in enumerate(models.telling(texts), 1):
+        found.setdefault(part, f"model{number}")
+    homes = owners(texts)
     for number, owner in enumerate(dict.fromkeys([*homes, *_process_owners(recording)]), 1):
         if owner not in SYSTEM and not owner.startswith("_"):
             found.setdefault(owner, f"user{number}")
@@ -147,7 +150,8 @@ def redacted(recording: Recording, pseudonyms: Pseudonyms) -> Files:
         if name in rewritten and (head == "probes" or not slash):
             files[name] = rewritten[name]
             continue
-        said = masked_log(raw) if FREE.match(rest) else raw
+        free = FREE.match(rest) or rest.endswith(".err")
+        said = masked_log(raw) if free else masked_forms(raw)
         made = pseudonyms.raw(said, routes=rest.startswith(ROUTES))
         files[f"{names.get(head, head)}{slash}{rest}"] = made
     _hold(recording, files)

@@ -10,6 +10,7 @@ from mlxdiag.checks.subject import End, Pair, expected_pairs
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import LeftOut, MissingFact
 from mlxdiag.finding import (
+    Asked,
     Check,
     Evidence,
     Finding,
@@ -32,7 +33,7 @@ AREAS = {
     "rdma": rdma.CHECKS,
     "gid": gid.CHECKS,
 }
-CHECKS: tuple[Check[Any], ...] = tuple(check for area in AREAS.values() for check in area)
+CHECKS: tuple[Asked[Any], ...] = tuple(check for area in AREAS.values() for check in area)
 RDMA_ONLY = frozenset(
     {
         "versions-macos-rdma",
@@ -63,7 +64,7 @@ Found = Mapping[Key, Finding]
 """Findings so far, by check id, host, receptacle, and the far end's for links and pairs."""
 
 
-def run(cluster: Cluster, checks: Sequence[Check[Any]] = CHECKS) -> tuple[Finding, ...]:
+def run(cluster: Cluster, checks: Sequence[Asked[Any]] = CHECKS) -> tuple[Finding, ...]:
     """Ask every check about each of its subjects; nothing a check raises is lost."""
     things = _things(cluster)
     subjects = {per: [(thing, _subject(thing)) for thing in things[per]] for per in things}
@@ -88,7 +89,7 @@ def _things(cluster: Cluster) -> Mapping[str, list[Any]]:
 
 
 def _ask(
-    check: Check[Any], cluster: Cluster, thing: object, subject: Subject, found: Found
+    check: Asked[Any], cluster: Cluster, thing: object, subject: Subject, found: Found
 ) -> Finding:
     lowered = lowered_for(check, cluster.inventory.expect.backend)
     try:
@@ -120,7 +121,7 @@ def _silence(gap: MissingFact, found: Found) -> Finding | None:
     return None
 
 
-def lowered_for(check: Check[Any], backend: str | None) -> Severity | None:
+def lowered_for(check: Check, backend: str | None) -> Severity | None:
     """Where a backend over TCP is asked for, RDMA is information, not a fault."""
     if backend not in ("ring", "mpi"):
         return None
@@ -150,7 +151,7 @@ def _key(id: str, subject: Subject) -> Key:  # noqa: A002
     return (id, subject.host, subject.receptacle, *where)
 
 
-def _cause(check: Check[Any], subject: Subject, status: Status, found: Found) -> Finding | None:
+def _cause(check: Check, subject: Subject, status: Status, found: Found) -> Finding | None:
     """Find the first of what the check needs that is not as it should be.
 
     A failure follows from a failure only: that something is unknown does not explain it.

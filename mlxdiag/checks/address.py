@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, collapse_addresses
+from itertools import islice
 
 from mlxdiag.checks.subject import End
 from mlxdiag.cluster import Cluster
@@ -36,21 +37,37 @@ def proposal(cluster: Cluster, end: End) -> Pair | None:
     A subnet is the cable's own if it is a /30 or /31 that overlaps nothing else that any host is on
     or routes. Free is what overlaps none of these; None where nothing is free.
     """
-    elsewhere = [net for net, place in _networks(cluster) if place not in _places(end)]
+    held, own = list(_networks(cluster)), _places(end)
+    elsewhere = [net for net, place in held if place not in own]
     for far in map(IPv4Interface, end.far.ipv4):
-        others = [ip for ip in far.network.hosts() if ip != far.ip]
-        if far.ip.is_link_local or len(others) != 1 or far.network.prefixlen > 31:
+        other = _other(far)
+        if other is None or far.ip.is_link_local:
             continue
         if not any(far.network.overlaps(net) for net in elsewhere):
-            return Pair(IPv4Interface(f"{others[0]}/{far.network.prefixlen}"), far, kept=True)
-    taken = [net for net, _ in _networks(cluster)]
-    nets = [net for pool in POOLS for net in list(pool.subnets(new_prefix=24))[1:]]
-    free = [net for net in nets if not any(net.overlaps(t) for t in taken)]
+            return Pair(other, far, kept=True)
     at = cluster.topology.links.index(end.link)
-    if at >= len(free):
+    free = next(islice(_free({net for net, _ in held}), at, None), None)
+    if free is None:
         return None
-    one, other = (IPv4Interface(f"{free[at][n]}/30") for n in (1, 2))
-    return Pair(one, other, kept=False) if end.port is end.link.a else Pair(other, one, kept=False)
+    one, two = (IPv4Interface(f"{free[n]}/30") for n in (1, 2))
+    return Pair(one, two, kept=False) if end.port is end.link.a else Pair(two, one, kept=False)
+
+
+def _other(far: IPv4Interface) -> IPv4Interface | None:
+    """Give the one other address of a /30 or /31; a wider network has as many as 16 million."""
+    if far.network.prefixlen not in (30, 31):
+        return None
+    others = [ip for ip in far.network.hosts() if ip != far.ip]
+    return IPv4Interface(f"{others[0]}/{far.network.prefixlen}") if len(others) == 1 else None
+
+
+def _free(taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """Look for /24 networks that overlap none of those, one after the other as they are asked."""
+    apart = list(collapse_addresses(taken))
+    for pool in POOLS:
+        for net in islice(pool.subnets(new_prefix=24), 1, None):
+            if not any(net.overlaps(other) for other in apart):
+                yield net
 
 
 def addressed(cluster: Cluster, end: End, fix: Fix, command: str | None) -> Fix:

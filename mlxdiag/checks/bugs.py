@@ -14,11 +14,17 @@ from mlxdiag.readings import HostFacts, known, need
 
 Version = tuple[int, ...]
 
+MIXED_CHIPS = "0.32.2"
+"""The version that hosts of different chips do not get on with (mlx#4403)."""
+
 _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,6})*", re.ASCII)
 
 
 def _upgrade(version: str) -> Fix:
-    return Fix(FixKind.UPGRADE, f"install mlx {version} or later on every host")
+    return Fix(
+        FixKind.UPGRADE,
+        f"install mlx {version} or later on every host; not {MIXED_CHIPS} where their chips differ",
+    )
 
 
 @check(
@@ -77,7 +83,7 @@ def messages(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """Before, a missing device is a crash (mlx#4180), a lost peer of ring a hang (mlx#4060).
 
     ring also fails with more than 2 GiB at once (mlx#4281), and mpi may be a group of one
-    (mlx#4210).
+    (mlx#4210); jaccl-ring with several wires races (mlx#4193).
     """
     del cluster
     return _below(host, (0, 32, 1))
@@ -91,7 +97,8 @@ def messages(cluster: Cluster, host: HostFacts) -> Evidence | None:
     confidence=Confidence.SINGLE,
     fix=Fix(
         FixKind.UPGRADE,
-        "install mlx 0.32.1 or later, or let every rank do two all_sum before the first send",
+        "install mlx 0.32.1 or later (not 0.32.2 where chips differ), or let every rank do two"
+        " all_sum before the first send",
     ),
     needs=("versions-mlx-present", "versions-mlx-frames", "versions-mlx-races"),
 )
@@ -107,7 +114,7 @@ def first_send(cluster: Cluster, host: HostFacts) -> Evidence | None:
     per="cluster",
     severity=Severity.WARNING,
     confidence=Confidence.SINGLE,
-    fix=Fix(FixKind.UPGRADE, "install another version of mlx on every host: 0.32.1, or a later"),
+    fix=Fix(FixKind.UPGRADE, "install another mlx on every host: 0.32.1, or one after 0.32.2"),
 )
 def mixed_chips(cluster: Cluster, everything: Cluster) -> Evidence | None:
     """With 0.32.2 an M3 Ultra beside an M5 Max lost answers of a model of experts (mlx#4403)."""

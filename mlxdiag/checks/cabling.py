@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mlxdiag.checks.subject import BESIDE_ETHERNET, Pair, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, check
 from mlxdiag.ports import TB5_GBPS
 from mlxdiag.readings import Gap, HostFacts, need
 from mlxdiag.topology import Link
@@ -94,6 +94,7 @@ def _free(cluster: Cluster, host: str) -> str | None:
     title="both ends of the cable see each other",
     per="link",
     severity=Severity.WARNING,
+    confidence=Confidence.SINGLE,
     fix=Fix(FixKind.REPLUG, "re-seat the cable at the end that does not see the other"),
 )
 def both_ends(cluster: Cluster, link: Link) -> Evidence | None:
@@ -115,6 +116,7 @@ def both_ends(cluster: Cluster, link: Link) -> Evidence | None:
     title="nothing lies between the two Macs",
     per="link",
     severity=Severity.WARNING,
+    confidence=Confidence.SINGLE,
     fix=Fix(FixKind.RECABLE, "connect the two Macs with one cable, port to port"),
 )
 def direct(cluster: Cluster, link: Link) -> Evidence | None:
@@ -130,6 +132,7 @@ def direct(cluster: Cluster, link: Link) -> Evidence | None:
     title="the link runs at Thunderbolt 5 speed",
     per="link",
     severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
     fix=Fix(FixKind.RECABLE, "use a Thunderbolt 5 cable, at most 1 m if passive, and re-seat it"),
     needs=("cabling-direct",),
 )

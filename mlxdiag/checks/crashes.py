@@ -1,8 +1,8 @@
-"""Crashes: reports that the host wrote since it booted, by name alone."""
+"""Crashes: reports that the host wrote since it booted, and what they say it was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
@@ -20,6 +20,33 @@ from mlxdiag.readings import HostFacts, need
 
 SHOWN = 3
 
+_LINK = Fix(
+    FixKind.REPLUG,
+    "a cable was unplugged or its link broke: re-seat this host's cables and start all ranks again",
+)
+_LIMIT = Fix(
+    FixKind.RUN,
+    "leave a quarter of the memory to macOS: lower the wired limit, and bound the KV cache",
+)
+CRASHES: Mapping[str, Fix] = {
+    "tbt_post_recv": _LINK,
+    "tbt_post_send": _LINK,
+    "ibv_reg_mr": Fix(
+        FixKind.UPGRADE,
+        "the hostfile named a device that was missing or down; mlx 0.32.1 says so and does not"
+        " crash",
+    ),
+}
+PANICS: Mapping[str, Fix] = {
+    "completeMemory": _LIMIT,
+    "fPendingMemorySet": _LIMIT,
+    "AppleThunderboltRDMA": Fix(
+        FixKind.UPGRADE, "update macOS, and report the panic to Apple with the file"
+    ),
+    "watchdog timeout": _LIMIT,
+}
+"""What to do by the words in a report, the first that is there."""
+
 
 @check(
     "crashes-panic",
@@ -35,7 +62,9 @@ SHOWN = 3
 )
 def panic(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """RDMA's driver and a wired limit that is too high can bring the kernel down (mlx#3186)."""
-    return _since_boot(cluster, host, lambda report: report.panic, lambda _: True, system=True)
+    return _since_boot(
+        cluster, host, lambda report: report.panic, lambda _: True, PANICS, system=True
+    )
 
 
 @check(
@@ -53,13 +82,15 @@ def panic(cluster: Cluster, host: HostFacts) -> Evidence | None:
 def crashed(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """A rank that loses its cable ends by SIGSEGV and without a word in its log (mlx#4192).
 
-    Any Python may have crashed: only a program that is called after MLX is a warning.
+    Any Python may have crashed: only one with MLX in its report, or a program that is called after
+    it, is a warning.
     """
     return _since_boot(
         cluster,
         host,
         lambda report: not (report.panic or report.memory),
-        lambda report: "mlx" in report.program.lower(),
+        lambda report: bool(report.words) or "mlx" in report.program.lower(),
+        CRASHES,
         system=False,
     )
 
@@ -78,7 +109,9 @@ def memory(cluster: Cluster, host: HostFacts) -> Evidence | None:
 
     The name of such a report does not say whom macOS ended: it is information.
     """
-    return _since_boot(cluster, host, lambda report: report.memory, lambda _: False, system=True)
+    return _since_boot(
+        cluster, host, lambda report: report.memory, lambda _: False, {}, system=True
+    )
 
 
 def _since_boot(
@@ -86,6 +119,7 @@ def _since_boot(
     host: HostFacts,
     wanted: Callable[[CrashReport], bool],
     grave: Callable[[CrashReport], bool],
+    fixes: Mapping[str, Fix],
     *,
     system: bool,
 ) -> Evidence | None:
@@ -103,11 +137,13 @@ def _since_boot(
     since = [report for report in kept if not report.when or report.when >= (booted or "")]
     if since:
         more = f" and {len(since) - SHOWN} more" if len(since) > SHOWN else ""
+        said = {word for report in since for word in report.words}
         last = ", ".join(report.label for report in reversed(since[-SHOWN:]))
         return Evidence(
             "diagnostic_reports",
             f"{last}{more}",
             "none since it booted",
+            fix=next((fix for word, fix in fixes.items() if word in said), None),
             severity=None if any(map(grave, since)) else Severity.INFO,
         )
     if system and SYSTEM in found.denied:

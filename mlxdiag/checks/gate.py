@@ -8,34 +8,23 @@ from mlxdiag.checks import rendezvous
 from mlxdiag.finding import Check, Evidence, Finding, Fix, FixKind, Severity, Status, Subject
 from mlxdiag.readings import Gap
 
-
-def _alone(_cluster: object, _host: object) -> Evidence | None:
-    """A second MLX job takes the memory regions and protection domains of RDMA devices."""
-    return None
-
-
-def _required(_cluster: object, _everything: object) -> Evidence | None:
-    """What `--require` asks for; decided from all other findings and from the collectives."""
-    return None
-
-
-ALONE: Check[object] = Check(
+ALONE = Check(
     "jobs-none-running",
     "no MLX job runs on the host",
     Severity.WARNING,
     "host",
     Fix(FixKind.RUN, "end the job that is named, or wait for it"),
     ("access-reachable",),
-    _alone,
+    "A second MLX job takes the memory regions and protection domains of RDMA devices.",
 )
-REQUIRED: Check[object] = Check(
+REQUIRED = Check(
     "backend-required",
     "the backend that is required holds today",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "repair what is named, or require a backend that holds"),
     (),
-    _required,
+    "What `--require` asks for; decided from all other findings and from the collectives.",
 )
 PORT_FREE = rendezvous.port_free
 CHECKS = (ALONE, REQUIRED)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mlxdiag.finding import (
     Check,
     Confidence,
@@ -18,111 +16,36 @@ from mlxdiag.finding import (
 from mlxdiag.hang.verdict import FROM_PLACES, LOOK_AGAIN, Hang, HostRow, Kind, Verdict
 
 
-def _why_moving(_cluster: object, _run: object) -> Evidence | None:
-    """A rank that waits waits for ever: neither ring nor jaccl has a timeout."""
-    return None
-
-
-def _why_answered(_cluster: object, _host: object) -> Evidence | None:
-    """A host that does not say what runs on it may have the rank that the others wait for."""
-    return None
-
-
-def _why_found(_cluster: object, _run: object) -> Evidence | None:
-    """Where no rank is found nothing is known, and nothing is said to be well."""
-    return None
-
-
-def _why_gone(_cluster: object, _run: object) -> Evidence | None:
-    """With jaccl nobody notices a rank that has ended: the others poll for ever at 100 % CPU."""
-    return None
-
-
-def _why_stopped(_cluster: object, _run: object) -> Evidence | None:
-    """A stopped rank keeps its sockets open, so that the others cannot tell it from a slow one."""
-    return None
-
-
-def _why_kernel(_cluster: object, _run: object) -> Evidence | None:
-    """A verbs call may wait in the driver for ever after a process with queue pairs was killed."""
-    return None
-
-
-def _why_init(_cluster: object, _run: object) -> Evidence | None:
-    """The accept of init has no timeout: one rank that is missing leaves the others in it."""
-    return None
-
-
-def _why_twice(_cluster: object, _run: object) -> Evidence | None:
-    """A second init of another backend waits for ranks that have long gone on."""
-    return None
-
-
-def _why_step(_cluster: object, _run: object) -> Evidence | None:
-    """MLX matches collectives by their order alone; nothing checks that they are the same."""
-    return None
-
-
-def _why_loading(_cluster: object, _run: object) -> Evidence | None:
-    """One mx.eval of a whole model takes minutes, in which the rank joins no collective."""
-    return None
-
-
-def _why_fence(_cluster: object, _run: object) -> Evidence | None:
-    """The fence between CPU and GPU that this variable switches on can wait for ever (mlx 3142)."""
-    return None
-
-
-def _why_control(_cluster: object, _run: object) -> Evidence | None:
-    """A server's own messages between ranks have no place in the order of collectives."""
-    return None
-
-
-def _why_behind(_cluster: object, _run: object) -> Evidence | None:
-    """A collective ends for nobody before the last rank has come to it."""
-    return None
-
-
-def _why_swap(_cluster: object, _run: object) -> Evidence | None:
-    """A model that does not fit is read from disk again for every token."""
-    return None
-
-
-def _why_stalled(_cluster: object, _run: object) -> Evidence | None:
-    """Over UC queue pairs and over a cable that was pulled, what is lost is never sent again."""
-    return None
-
-
 def _none(text: str) -> Fix:
     return Fix(FixKind.NONE, text)
 
 
-ANSWERED: Check[object] = Check(
+ANSWERED = Check(
     "hang-host-answers",
     "the host says what runs on it",
     Severity.ERROR,
     "host",
     _none("repair the access to the host; `mlxdiag ports` says how"),
     (),
-    _why_answered,
+    "A host that does not say what runs on it may have the rank that the others wait for.",
 )
-FOUND: Check[object] = Check(
+FOUND = Check(
     "hang-ranks-found",
     "the ranks of one run are found",
     Severity.ERROR,
     "cluster",
     _none("say how the command lines of the ranks look: `server.pattern`, or --pattern"),
     (),
-    _why_found,
+    "Where no rank is found nothing is known, and nothing is said to be well.",
 )
-MOVING: Check[object] = Check(
+MOVING = Check(
     "hang-moving",
     "the ranks move between two looks, or all wait for a request",
     Severity.ERROR,
     "cluster",
     _none("look again with a longer --interval; native stacks of another user's ranks need root"),
     (),
-    _why_moving,
+    "A rank that waits waits for ever: neither ring nor jaccl has a timeout.",
 )
 
 
@@ -130,92 +53,97 @@ def _pattern(
     kind: Kind,
     title: str,
     fix: Fix,
-    why: Callable[[object, object], Evidence | None],
+    why: str,
     confidence: Confidence = Confidence.CONFIRMED,
-) -> Check[object]:
+) -> Check:
     return Check(f"hang-{kind}", title, Severity.ERROR, "host", fix, (), why, confidence)
 
 
-PATTERNS: dict[Kind, Check[object]] = {
+PATTERNS: dict[Kind, Check] = {
     check.id.removeprefix("hang-"): check  # type: ignore[misc]
     for check in (
         _pattern(
             "kernel",
             "no rank waits in the kernel where no signal reaches it",
             Fix(FixKind.REBOOT, "restart the host; start no verbs program on it before"),
-            _why_kernel,
+            "A verbs call may wait in the driver for ever after a process with queue pairs "
+            "was killed.",
             Confidence.SINGLE,
         ),
         _pattern(
             "rank-stopped",
             "no rank is stopped",
             Fix(FixKind.RUN, "let it go on with `kill -CONT`"),
-            _why_stopped,
+            "A stopped rank keeps its sockets open, so that the others cannot tell it from a "
+            "slow one.",
         ),
         _pattern(
             "rank-gone",
             "every rank of the run is there",
             Fix(FixKind.RUN, "read that rank's log; stop the others and start anew"),
-            _why_gone,
+            "With jaccl nobody notices a rank that has ended: the others poll for ever at "
+            "100 % CPU.",
         ),
         _pattern(
             "init-twice",
             "no rank is inside a second init",
             _none("call mx.distributed.init once and pass its group on"),
-            _why_twice,
+            "A second init of another backend waits for ranks that have long gone on.",
             Confidence.INFERRED,
         ),
         _pattern(
             "init-waits",
             "no rank waits inside init",
             _none("compare MLX_RANK, hostfile and versions on every host"),
-            _why_init,
+            "The accept of init has no timeout: one rank that is missing leaves the others in it.",
         ),
         _pattern(
             "fast-synch",
             "no rank is wedged in the fence between GPU and CPU",
             Fix(FixKind.RUN, "start without MLX_METAL_FAST_SYNCH"),
-            _why_fence,
+            "The fence between CPU and GPU that this variable switches on can wait for ever "
+            "(mlx 3142).",
             Confidence.SEVERAL,
         ),
         _pattern(
             "out-of-step",
             "the ranks are in the same collective",
             _none("have every rank call the same collectives in the same order"),
-            _why_step,
+            "MLX matches collectives by their order alone; nothing checks that they are the same.",
         ),
         _pattern(
             "loading",
             "no rank loads while the others wait",
             Fix(FixKind.WAIT, "wait; or load layer by layer, before the first collective"),
-            _why_loading,
+            "One mx.eval of a whole model takes minutes, in which the rank joins no collective.",
             Confidence.INFERRED,
         ),
         _pattern(
             "control",
             "no rank waits for a message while the others wait in a collective",
             _none("find out who should have sent that message"),
-            _why_control,
+            "A server's own messages between ranks have no place in the order of collectives.",
             Confidence.INFERRED,
         ),
         _pattern(
             "behind",
             "no rank is elsewhere while the others wait in a collective",
             _none("look at the line that the rank is at"),
-            _why_behind,
+            "A collective ends for nobody before the last rank has come to it.",
         ),
         _pattern(
             "swap",
             "no rank's host swaps",
             Fix(FixKind.RUN, "free memory on that host, or give its rank less of the model"),
-            _why_swap,
+            "A model that does not fit is read from disk again for every token.",
             Confidence.INFERRED,
         ),
         _pattern(
             "stalled",
             "what one rank sends arrives at the others",
             Fix(FixKind.RUN, "look at cables and ports", "mlxdiag ports", here=True),
-            _why_stalled,
+            "Over UC queue pairs and over a cable that was pulled, what is lost is never "
+            "sent again.",
             Confidence.SEVERAL,
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxdiag.checks.subject import BESIDE_ETHERNET, End, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.ports import TB5_GBPS
 from mlxdiag.readings import HostFacts, need
 
@@ -38,6 +38,7 @@ def thunderbolt5(cluster: Cluster, host: HostFacts) -> Evidence | None:
     title="a port without RDMA is not the one beside Ethernet",
     per="port",
     severity=Severity.INFO,
+    confidence=Confidence.SEVERAL,
     fix=Fix(
         FixKind.RECABLE,
         "unconfirmed hint: move this cable to another port if nothing else explains it",

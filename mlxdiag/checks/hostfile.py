@@ -16,6 +16,7 @@ from mlxdiag.checks.entries import MATRIX, Cell, Entry, File, ipv4, wires
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
 from mlxdiag.finding import (
+    Asked,
     Check,
     Evidence,
     Finding,
@@ -66,7 +67,10 @@ def backend(file: File, _subject: File) -> Evidence | None:
     seen = "no backend"
     if file.backend != DEFAULT:
         seen += f": mlx.launch takes {DEFAULT}, and leaves the matrix alone"
-    return Evidence(file.source(None, "backend"), seen, f"{file.backend}, as it is judged here")
+    expected = f"{file.backend}, as it is judged here"
+    at_launch = f"name it at the launch: `mlx.launch --backend {file.backend}`; a list holds none"
+    fix = None if "hosts" in file.told.lines else Fix(FixKind.RUN, at_launch)
+    return Evidence(file.source(None, "backend"), seen, expected, fix)
 
 
 @check(
@@ -314,7 +318,7 @@ def reach(file: File, cell: Cell) -> Evidence | None:
     return None
 
 
-CHECKS: tuple[Check[Any], ...] = (
+CHECKS: tuple[Asked[Any], ...] = (
     backend,
     hosts,
     all_hosts,
@@ -356,7 +360,7 @@ SILENT = ("access-answers", "access-reachable")
 Key = tuple[str | int, ...]
 
 
-def _things(file: File, asked: Check[Any]) -> Iterator[tuple[Key, Subject, File | Entry | Cell]]:
+def _things(file: File, asked: Check) -> Iterator[tuple[Key, Subject, File | Entry | Cell]]:
     if asked.per == "cluster":
         yield (), Subject("cluster"), file
     elif asked.per == "host":
@@ -376,7 +380,7 @@ def _ranks(cell: Cell) -> tuple[int, int]:
 
 
 def _ask(
-    asked: Check[Any],
+    asked: Asked[Any],
     file: File,
     subject: Subject,
     thing: object,
@@ -401,14 +405,14 @@ def _ask(
     return Finding(asked, subject, status, evidence, blocked_by=by, lowered=evidence.severity)
 
 
-def _cause(asked: Check[Any], made: Mapping[Key, Finding], key: Key) -> list[Finding]:
+def _cause(asked: Check, made: Mapping[Key, Finding], key: Key) -> list[Finding]:
     """List what stands against what the check needs."""
     found = (made.get(place) for need_ in asked.needs for place in _places(asked, need_, key))
     bad = (Status.FAIL, Status.UNKNOWN)
     return [f for f in found if f is not None and f.status in bad and _breaks(f)]
 
 
-def _places(asked: Check[Any], needed: str, key: Key) -> Iterator[Key]:
+def _places(asked: Check, needed: str, key: Key) -> Iterator[Key]:
     """Name where a needed check was asked: a row of its rank, an address of the rank called."""
     own = key[-1:] if asked is reach else key[:1]
     ranks = key if needed == hosts.id or asked is pairs else own

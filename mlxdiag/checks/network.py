@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from mlxdiag.checks import address
 from mlxdiag.checks.subject import End, rdma_link
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.ports import Port
 from mlxdiag.readings import need
 from mlxdiag.topology import Link
@@ -85,6 +85,7 @@ def ipv4(cluster: Cluster, end: End) -> Evidence | None:
     title="the port's address is fixed, not self-assigned",
     per="port",
     severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
     fix=Fix(FixKind.RUN, "give the port a fixed address: a self-assigned one changes on replug"),
     needs=("network-ipv4",),
 )

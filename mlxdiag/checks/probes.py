@@ -11,32 +11,16 @@ from mlxdiag.probe.judge import Probe
 from mlxdiag.probe.matrix import Matrix, Way
 from mlxdiag.probe.plan import Refusal
 
-
-def _asked_elsewhere(_cluster: object, _probe: Probe) -> Evidence | None:
-    """MLX raises nothing where the data is wrong, and waits for ever for a rank that is gone."""
-    return None
-
-
-def _nothing_left(_cluster: object, _probe: Probe) -> Evidence | None:
-    """A rank that stays behind holds its port, its memory and, with jaccl, protection domains."""
-    return None
-
-
-def _pair_behind(_cluster: object, _probe: Probe) -> Evidence | None:
-    """A collective is as fast as its slowest link, and does not say which one that is."""
-    return None
-
-
-COLLECTIVE: Check[Probe] = Check(
+COLLECTIVE = Check(
     "probes-collective",
     "collectives of every rank end in time with the right results",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "look at the rank that is named, its host and its stderr"),
     (),
-    _asked_elsewhere,
+    "MLX raises nothing where the data is wrong, and waits for ever for a rank that is gone.",
 )
-LEFT: Check[Probe] = Check(
+LEFT = Check(
     "probes-nothing-left",
     "nothing that the probe started is left on any host",
     Severity.ERROR,
@@ -45,18 +29,18 @@ LEFT: Check[Probe] = Check(
         FixKind.REBOOT, "a process that SIGKILL does not end waits in the kernel: restart its host"
     ),
     (),
-    _nothing_left,
+    "A rank that stays behind holds its port, its memory and, with jaccl, protection domains.",
 )
-ALLOWED: Check[Probe] = Check(
+ALLOWED = Check(
     "probes-allowed",
     "the hosts have what the backend takes, so that its launch is tried",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "repair what is named; `mlxdiag ports` says how"),
     (),
-    _asked_elsewhere,
+    "A launch that cannot work hangs, or leaks protection domains that only a restart gives back.",
 )
-BEHIND: Check[Probe] = Check(
+BEHIND = Check(
     "probes-pair-behind",
     "the link is about as fast as the others",
     Severity.WARNING,
@@ -66,7 +50,7 @@ BEHIND: Check[Probe] = Check(
         "re-seat the cable at both ends, measure again, then swap it with one that is not behind",
     ),
     (),
-    _pair_behind,
+    "A collective is as fast as its slowest link, and does not say which one that is.",
 )
 EXPECT = Expect()
 CHECKS = (ALLOWED, COLLECTIVE, LEFT, BEHIND, *speed.CHECKS)

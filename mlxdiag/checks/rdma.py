@@ -6,7 +6,7 @@ from mlxdiag.capture import Outcome
 from mlxdiag.checks.subject import End, rdma_host, rdma_link
 from mlxdiag.cluster import Cluster
 from mlxdiag.errors import MissingFact
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.ports import stray_devices
 from mlxdiag.readings import Gap, HostFacts, known, need
 
@@ -28,6 +28,7 @@ _SWITCH = Fix(
     "rdma-stack-wedged",
     title="ibv_devices and ibv_devinfo return",
     per="host",
+    confidence=Confidence.SEVERAL,
     fix=Fix(
         FixKind.REPLUG,
         "unplug and replug the host's Thunderbolt cables once; if that does not free it, restart"
@@ -56,6 +57,7 @@ def enabled(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """Off, the host has no RDMA device, and the far end of each of its cables stays PORT_DOWN."""
     rdma_host(cluster, host.host.name)
     if isinstance(host.rdma_ctl, Gap) and host.rdma_ctl.outcome is Outcome.MISSING:
+        need(host.sw_vers)  # without macOS nothing follows from its absence
         return Evidence("rdma_ctl", "no such command", "enabled")
     if need(host.rdma_ctl).enabled:
         return None
@@ -80,6 +82,7 @@ def devices_listed(cluster: Cluster, host: HostFacts) -> Evidence | None:
     """Switched on and an empty list means that a restart is pending, on Thunderbolt 5."""
     rdma_host(cluster, host.host.name)
     if isinstance(host.ibv_devices, Gap) and host.ibv_devices.outcome is Outcome.MISSING:
+        need(host.sw_vers)
         return Evidence("ibv_devices", "no such command", "a device per Thunderbolt port")
     if any(device.thunderbolt for device in need(host.ibv_devices).devices):
         return None
@@ -221,6 +224,7 @@ def port_active(cluster: Cluster, end: End) -> Evidence | None:
     title="the far Mac announces RDMA on this cable",
     per="port",
     severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
     fix=Fix(FixKind.REPLUG, "re-seat the cable, then restart the far host"),
     needs=(
         "far:versions-macos-rdma",

@@ -103,7 +103,7 @@ def _where(served: Served) -> str:
 
 
 def _fail(
-    check: Check[object],
+    check: Check,
     subject: Subject,
     evidence: Evidence,
     cause: Finding | None = None,
@@ -199,7 +199,7 @@ def _unwell(found: Exchange, subject: Subject) -> Finding:
     return _fail(HEALTH, subject, Evidence(SOURCE, said, "HTTP 200"))
 
 
-def _answered(check: Check[object], served: Served, number: int, cause: Finding | None) -> Finding:
+def _answered(check: Check, served: Served, number: int, cause: Finding | None) -> Finding:
     subject = _subject(f"request {number}")
     found = next((a for a in served.alone if a.exchange.number == number), None)
     if found is None:
@@ -207,7 +207,7 @@ def _answered(check: Check[object], served: Served, number: int, cause: Finding 
     return _ended(check, subject, found, served, cause)
 
 
-def _unsent(check: Check[object], subject: Subject, why: str, cause: Finding | None) -> Finding:
+def _unsent(check: Check, subject: Subject, why: str, cause: Finding | None) -> Finding:
     """A request that was not sent: skipped where something else is wrong, else not known."""
     reason = f"not sent: {why}"
     if cause is not None:
@@ -217,7 +217,7 @@ def _unsent(check: Check[object], subject: Subject, why: str, cause: Finding | N
 
 
 def _ended(
-    check: Check[object], subject: Subject, found: Answer, served: Served, cause: Finding | None
+    check: Check, subject: Subject, found: Answer, served: Served, cause: Finding | None
 ) -> Finding:
     if not found.fault:
         return Finding(check, subject, Status.PASS)
@@ -267,7 +267,7 @@ def _words(served: Served, cause: Finding | None) -> Finding:
     return _fail(EMPTY, subject, Evidence(SOURCE, said, "words"))
 
 
-def _moot(check: Check[object], subject: Subject, cause: Finding | None) -> Finding:
+def _moot(check: Check, subject: Subject, cause: Finding | None) -> Finding:
     reason = "no request came to its end"
     return Finding(check, subject, Status.SKIP, reason=reason, blocked_by=cause)
 
@@ -304,7 +304,7 @@ def _held(served: Served, cause: Finding | None) -> Iterator[Finding]:
 
 
 def _number(
-    check: Check[object],
+    check: Check,
     served: Served,
     value: float | None,
     floor: float | None,

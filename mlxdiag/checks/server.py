@@ -2,89 +2,38 @@
 
 from __future__ import annotations
 
-from mlxdiag.finding import Check, Confidence, Evidence, Fix, FixKind, Severity
+from mlxdiag.finding import Check, Confidence, Fix, FixKind, Severity
 
-
-def _reachable(_cluster: object, _served: object) -> Evidence | None:
-    """Nobody gets an answer where nothing listens, or where something else than HTTP does."""
-    return None
-
-
-def _models(_cluster: object, _served: object) -> Evidence | None:
-    """A server asked for a model that it does not have refuses, or begins to download it."""
-    return None
-
-
-def _health(_cluster: object, _served: object) -> Evidence | None:
-    """What a server says of itself; good news proves nothing while its ranks may be wedged."""
-    return None
-
-
-def _answers(_cluster: object, _served: object) -> Evidence | None:
-    """The process that answers is not the ranks that compute: only a completion shows both."""
-    return None
-
-
-def _repeat(_cluster: object, _served: object) -> Evidence | None:
-    """Ranks that fell out of step hang at the next request, not at the one that did it."""
-    return None
-
-
-def _empty(_cluster: object, _served: object) -> Evidence | None:
-    """An answer without a word is delivered like any other, status 200 and all."""
-    return None
-
-
-def _stream(_cluster: object, _served: object) -> Evidence | None:
-    """Without a stream nobody sees the first token before the last one is there."""
-    return None
-
-
-def _first_token(_cluster: object, _served: object) -> Evidence | None:
-    """What a person waits for is the first token; it grows with the prompt and the queue."""
-    return None
-
-
-def _speed(_cluster: object, _served: object) -> Evidence | None:
-    """A slow link or the wrong backend costs tokens per second, and no error says so."""
-    return None
-
-
-def _parallel(_cluster: object, _served: object) -> Evidence | None:
-    """Two requests at once have brought ranks of distributed mlx_lm.server down (mlx-lm#1737)."""
-    return None
-
-
-REACHABLE: Check[object] = Check(
+REACHABLE = Check(
     "server-reachable",
     "something speaks HTTP where the server should answer",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.RUN, "start the server, or name its address: server.url, or --url"),
     (),
-    _reachable,
+    "Nobody gets an answer where nothing listens, or where something else than HTTP does.",
 )
-MODELS: Check[object] = Check(
+MODELS = Check(
     "server-models",
     "the server lists the model that is asked for",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.SETTINGS, "name a model that it lists: server.model, or --model"),
     ("server-reachable",),
-    _models,
+    "A server asked for a model that it does not have refuses, or begins to download it.",
     Confidence.SEVERAL,
 )
-HEALTH: Check[object] = Check(
+HEALTH = Check(
     "server-health",
     "the server says that it is well, where it says anything",
     Severity.WARNING,
     "cluster",
     Fix(FixKind.NONE, "look at the log of the server"),
     ("server-reachable",),
-    _health,
+    "What a server says of itself; good news proves nothing while its ranks may be wedged.",
     Confidence.SEVERAL,
 )
-ANSWERS: Check[object] = Check(
+ANSWERS = Check(
     "server-answers",
     "a completion comes to its end in time",
     Severity.ERROR,
@@ -93,10 +42,10 @@ ANSWERS: Check[object] = Check(
         FixKind.RUN, "look at the ranks with `mlxdiag hang`, then end the server and start it again"
     ),
     ("server-reachable", "server-models"),
-    _answers,
+    "The process that answers is not the ranks that compute: only a completion shows both.",
     Confidence.SEVERAL,
 )
-REPEAT: Check[object] = Check(
+REPEAT = Check(
     "server-repeat",
     "the next requests in a row are answered like the first",
     Severity.ERROR,
@@ -105,29 +54,29 @@ REPEAT: Check[object] = Check(
         FixKind.RUN, "look at the ranks with `mlxdiag hang`, then end the server and start it again"
     ),
     ("server-answers",),
-    _repeat,
+    "Ranks that fell out of step hang at the next request, not at the one that did it.",
     Confidence.SINGLE,
 )
-EMPTY: Check[object] = Check(
+EMPTY = Check(
     "server-empty",
     "the answer has words in it",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "look at the log of the server, its chat template and what ends an answer"),
     ("server-answers",),
-    _empty,
+    "An answer without a word is delivered like any other, status 200 and all.",
     Confidence.INFERRED,
 )
-STREAM: Check[object] = Check(
+STREAM = Check(
     "server-stream",
     "the answer comes as a stream",
     Severity.WARNING,
     "cluster",
     Fix(FixKind.SETTINGS, "let the server honour stream: true; without it little can be measured"),
     ("server-answers",),
-    _stream,
+    "Without a stream nobody sees the first token before the last one is there.",
 )
-FIRST_TOKEN: Check[object] = Check(
+FIRST_TOKEN = Check(
     "server-first-token",
     "the first token comes as soon as expected",
     Severity.ERROR,
@@ -136,10 +85,10 @@ FIRST_TOKEN: Check[object] = Check(
         FixKind.NONE, "look for other requests in its queue, then at the latency of `mlxdiag probe`"
     ),
     ("server-answers",),
-    _first_token,
+    "What a person waits for is the first token; it grows with the prompt and the queue.",
     Confidence.INFERRED,
 )
-SPEED: Check[object] = Check(
+SPEED = Check(
     "server-speed",
     "tokens come as fast as expected",
     Severity.ERROR,
@@ -149,10 +98,10 @@ SPEED: Check[object] = Check(
         "measure the links: mlxdiag probe --pairwise; look at the backend that it uses",
     ),
     ("server-answers",),
-    _speed,
+    "A slow link or the wrong backend costs tokens per second, and no error says so.",
     Confidence.SEVERAL,
 )
-PARALLEL: Check[object] = Check(
+PARALLEL = Check(
     "server-parallel",
     "requests at once are all answered",
     Severity.ERROR,
@@ -161,7 +110,7 @@ PARALLEL: Check[object] = Check(
         FixKind.SETTINGS, "let one request at a time through to it: a queue in front of the server"
     ),
     ("server-repeat",),
-    _parallel,
+    "Two requests at once have brought ranks of distributed mlx_lm.server down (mlx-lm#1737).",
     Confidence.SINGLE,
 )
 CHECKS = (

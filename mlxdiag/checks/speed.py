@@ -15,33 +15,23 @@ MIN_LAUNCHES = 2
 """A number of one launch may be an accident: no verdict hangs on it."""
 
 
-def _latency(_cluster: object, _probe: Probe) -> Evidence | None:
-    """A token costs many small collectives one after the other, so their latency is its price."""
-    return None
-
-
-def _bandwidth(_cluster: object, _probe: Probe) -> Evidence | None:
-    """A cable, a port or a setting that is slow slows all ranks, and nothing else says so."""
-    return None
-
-
-LATENCY: Check[Probe] = Check(
+LATENCY = Check(
     "probes-latency",
     "small collectives are as quick as expected",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "look at the load of the hosts, then at the slowest rank and its cables"),
     ("probes-collective",),
-    _latency,
+    "A token costs many small collectives one after the other, so their latency is its price.",
 )
-BANDWIDTH: Check[Probe] = Check(
+BANDWIDTH = Check(
     "probes-bandwidth",
     "large collectives move as much as expected",
     Severity.ERROR,
     "cluster",
     Fix(FixKind.NONE, "find the link that is slow: mlxdiag probe --pairwise"),
     ("probes-collective",),
-    _bandwidth,
+    "A cable, a port or a setting that is slow slows all ranks, and nothing else says so.",
 )
 CHECKS = (LATENCY, BANDWIDTH)
 
@@ -53,7 +43,7 @@ def findings(probes: Sequence[Probe], expect: Expect) -> Iterator[Finding]:
             yield _finding(check, summary, expect)
 
 
-def _finding(check: Check[Probe], summary: Summary, expect: Expect) -> Finding:
+def _finding(check: Check, summary: Summary, expect: Expect) -> Finding:
     plan = summary.probes[0].plan
     subject = Subject("cluster", interface=plan.backend)
     wanted = limits(plan.backend, expect.thresholds, expect.backend, _slowest(summary))

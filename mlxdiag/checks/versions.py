@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxdiag.capture import Outcome
 from mlxdiag.checks.subject import RDMA_MACOS, rdma_host, same
 from mlxdiag.cluster import Cluster
-from mlxdiag.finding import Evidence, Fix, FixKind, Severity, SkipCheck, check
+from mlxdiag.finding import Confidence, Evidence, Fix, FixKind, Severity, SkipCheck, check
 from mlxdiag.readings import Gap, HostFacts, need
 
 LARGE_BUFFERS_MACOS = (26, 3)
@@ -64,6 +64,7 @@ def macos_frames(cluster: Cluster, everything: Cluster) -> Evidence | None:
     title="all hosts run the same macOS build",
     per="cluster",
     severity=Severity.WARNING,
+    confidence=Confidence.SEVERAL,
     fix=_UPGRADE,
 )
 def macos_match(cluster: Cluster, everything: Cluster) -> Evidence | None:
@@ -121,6 +122,7 @@ def mlx_present(cluster: Cluster, host: HostFacts) -> Evidence | None:
     "versions-mlx-match",
     title="all hosts run the same MLX",
     per="cluster",
+    confidence=Confidence.SEVERAL,
     fix=Fix(FixKind.RUN, "install the same mlx version on every host"),
 )
 def mlx_match(cluster: Cluster, everything: Cluster) -> Evidence | None:

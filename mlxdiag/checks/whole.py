@@ -25,9 +25,9 @@ from mlxdiag.checks import (
     standing,
     subnets,
 )
-from mlxdiag.finding import Check
+from mlxdiag.finding import Asked
 
-FURTHER: dict[str, tuple[Check[Any], ...]] = {
+FURTHER: dict[str, tuple[Asked[Any], ...]] = {
     "access": (*answers.CHECKS, *login.CHECKS),
     "versions": (*runtimes.CHECKS, *bugs.CHECKS),
     "environment": environment.CHECKS,
@@ -52,7 +52,7 @@ FURTHER: dict[str, tuple[Check[Any], ...]] = {
 }
 """What `ports` does not ask, by area."""
 
-AREAS: dict[str, tuple[Check[Any], ...]] = {
+AREAS: dict[str, tuple[Asked[Any], ...]] = {
     area: (*checks.AREAS.get(area, ()), *FURTHER.get(area, ()))
     for area in (
         "access",
@@ -71,4 +71,4 @@ AREAS: dict[str, tuple[Check[Any], ...]] = {
 }
 """Areas in causal order, those of `ports` and the further ones together."""
 
-CHECKS: tuple[Check[Any], ...] = tuple(check for area in AREAS.values() for check in area)
+CHECKS: tuple[Asked[Any], ...] = tuple(check for area in AREAS.values() for check in area)

@@ -26,6 +26,7 @@ from mlxdiag.cli.options import (
     VerboseOption,
 )
 from mlxdiag.cli.stages import check_output, finish, hosts_of, replayed, reported
+from mlxdiag.duration import seconds
 
 if TYPE_CHECKING:
     from mlxdiag.inventory import Inventory
@@ -112,7 +113,6 @@ def _looked(
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.hang.asked import Options  # noqa: PLC0415
     from mlxdiag.hang.command import examine  # noqa: PLC0415
-    from mlxdiag.probe.command import seconds  # noqa: PLC0415
 
     options = Options(pattern, port, seconds(interval or "5s"))
     if save is not None:

@@ -81,7 +81,11 @@ def history_import(
     store: StoreOption = None,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Days that are kept.")] = 90,
 ) -> None:
-    """Take earlier recordings into the history; one that it has is not taken twice."""
+    """Take earlier recordings into the history; one that it has is not taken twice.
+
+    Exits 0 where the history has them all now, 3 where one of them adds nothing to it:
+    no host said anything in it, or it is older than what is kept.
+    """
     from mlxdiag.watch.command import take_in  # noqa: PLC0415
 
     def note(text: str) -> None:
@@ -89,3 +93,4 @@ def history_import(
 
     new, known = take_in(recordings, store or context.obj, keep, note)
     sys.stderr.write(f"mlxdiag: {new} taken in, {known} known already\n")
+    raise typer.Exit(0 if new + known == len(recordings) else 3)

@@ -134,7 +134,7 @@ def hostfile_check(
     asked_of = (*access.CHECKS, *CHECKS)
     wanted = wanted_by(only, skip, {name for check in asked_of for name in (check.area, check.id)})
     check_output(output)
-    text = inventories.read(file)
+    text = inventories.read(file, "a hostfile", encoding="utf-8")
     told = hostfile.loads(text, str(file))
     early: dict[str, HostFacts] = {}
     if replay is not None:

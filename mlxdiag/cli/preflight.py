@@ -38,6 +38,7 @@ from mlxdiag.cli.stages import (
     reported,
     wanted_by,
 )
+from mlxdiag.duration import seconds
 
 if TYPE_CHECKING:
     from mlxdiag.inventory import Inventory
@@ -113,7 +114,10 @@ def preflight(
     check_output(output)
     papers.check()
     if command and (replay is not None or shutil.which(command[0]) is None):
-        why = "cannot be started from a recording" if replay else "is no program on this machine"
+        file = Path(command[0])
+        closed = "/" in command[0] and file.is_file()
+        why = "is not executable" if closed else "is no program on this machine"
+        why = "cannot be started from a recording" if replay else why
         raise typer.BadParameter(f"{command[0]!r} {why}")
     gated = None if replay is not None else inventory_of(inventory, hosts)
     before = _baseline(baseline, gated)
@@ -145,7 +149,7 @@ def _baseline(path: Path | None, inventory: Inventory | None) -> Mapping[str, ob
 
     if path is None and inventory is not None and inventory.expect.baseline:
         path = Path(inventory.source).parent / Path(inventory.expect.baseline).expanduser()
-    return None if path is None else baseline.load(inventories.read(path), str(path))
+    return None if path is None else baseline.load(inventories.read_report(path), str(path))
 
 
 def _gate(
@@ -160,7 +164,6 @@ def _gate(
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.preflight.command import Gate  # noqa: PLC0415
     from mlxdiag.preflight.status import Status  # noqa: PLC0415
-    from mlxdiag.probe.command import seconds  # noqa: PLC0415
 
     wait_s = seconds(wait) if wait else 0.0
     if save is not None:

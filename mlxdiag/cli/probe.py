@@ -27,6 +27,7 @@ from mlxdiag.cli.options import (
 )
 from mlxdiag.cli.stages import check_output, finish, inventory_of, replayed, reported
 from mlxdiag.cli.streams import write
+from mlxdiag.duration import seconds
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -110,7 +111,7 @@ def probe(
             repeat=repeat,
             dtype=dtype.value,
             level=level.value,
-            soak_s=command.seconds(soak) if soak else None,
+            soak_s=seconds(soak) if soak else None,
             connections=connections,
             pairs="all" if all_pairs else "cabled" if pairwise else "",
             behind=behind / 100,

@@ -149,7 +149,7 @@ def _before(path: Path | None) -> Before | None:
     from mlxdiag import inventory as inventories  # noqa: PLC0415
     from mlxdiag.server import baseline  # noqa: PLC0415
 
-    return baseline.load(inventories.read(path), str(path))
+    return baseline.load(inventories.read_report(path), str(path))
 
 
 def _again(found: Recording, before: Before | None) -> Recording:

@@ -12,6 +12,7 @@ import typer
 
 from mlxdiag.cli.options import EPILOG, FanoutOption, HostsOption, InventoryOption, NoColorOption
 from mlxdiag.cli.stages import inventory_of, terminal_style
+from mlxdiag.duration import seconds
 
 ENDED = {"interrupted": 130, "terminated": 143}
 GARBAGE = (10_000, 10, 10)
@@ -70,7 +71,6 @@ def watch(
     On a terminal a live view; in a pipe a line per event, and the verdict of the last round. With
     --once and --for that is also the exit code.
     """
-    from mlxdiag.probe.command import seconds  # noqa: PLC0415
     from mlxdiag.render.short import verdict_line  # noqa: PLC0415
     from mlxdiag.watch.command import Asked  # noqa: PLC0415
     from mlxdiag.watch.command import watch as run  # noqa: PLC0415

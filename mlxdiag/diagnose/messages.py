@@ -85,7 +85,22 @@ _ADDRESS_GONE = (
 _STALE = (
     "a rank of an earlier run, or another server, is still there",
     "rendezvous-port-free",
-    "jobs-none-running",
+    "resources-ranks",
+)
+_LATE = ("rank 0 ended before, or started too late", "rendezvous-start")
+_LEFT_OVER = (
+    "a variable is left over in a shell profile",
+    "environment-leftovers",
+    "hostfile-envs",
+)
+_TOO_LARGE = ("its part does not fit into its memory", "crashes-memory", "resources-swap")
+_STILL_HELD = (
+    "memory of a killed rank is still held: only a restart gives it back",
+    "resources-wired-memory",
+)
+_WIRED_LIMIT = (
+    "`sysctl iogpu.wired_limit_mb` leaves less than a quarter of the memory",
+    "resources-wired-limit",
 )
 _ROUTE = (
     "a wrong route, or ends in different subnets",
@@ -134,7 +149,8 @@ _GID_MOVED = (
 )
 _LEAKED = (
     "protection domains are leaked by failed starts and killed ranks: a device has about 11",
-    "jobs-none-running",
+    "resources-domains",
+    "resources-ranks",
 )
 _SLEPT = ("a Mac slept, which drops its links", "power-sleep")
 _WEDGED = ("the driver does not answer", "rdma-stack-wedged")
@@ -144,7 +160,7 @@ _WRONG_CABLE = (
     "hostfile-pairs",
     "cabling-both-ends",
 )
-_OTHER_USER = ("another process uses the same RDMA device", "jobs-none-running")
+_OTHER_USER = ("another process uses the same RDMA device", "resources-rdma-users")
 _MIXED = ("the ranks run different versions", "versions-mlx-match", "versions-macos-match")
 _NO_RDMA = (
     "RDMA is off, or the Mac has no Thunderbolt 5",
@@ -197,7 +213,8 @@ RING = (
         "the next rank's address does not answer: five attempts, at 0, 1, 3, 7 and 15 s",
         (*_TCP, *_RING, f"{MLX}/issues/3755"),
         (FixKind.NONE, "see whether the next rank failed first; start all ranks within 10 s"),
-        ("the next rank ended before, or started too late",), _ROUTE, _CABLE, _PRIVACY, _FIREWALL,
+        ("the next rank ended before, or started too late", "rendezvous-start"), _ROUTE, _CABLE,
+        _PRIVACY, _FIREWALL,
         errnos={
             "ECONNREFUSED": "the next rank's host answers, and nobody listens there: that rank"
             " ended before, or started too late",
@@ -231,7 +248,8 @@ RING = (
         " or a variable is left over", _RING,
         (FixKind.SETTINGS, "unset MLX_RANK and MLX_HOSTFILE in shell profiles; one hostfile for"
          " all"),
-        ("the hostfile is not that of these hosts", "hostfile-all-hosts", "hostfile-envs"),
+        ("the hostfile is not that of these hosts", "hostfile-all-hosts"),
+        _LEFT_OVER,
     ),
     _entry(
         "ring-no-sockets", "mlx ring", "[ring] Rank 1 has no sockets to the right.",
@@ -369,6 +387,7 @@ JACCL = (
         r"no progress in \S+ for [\d.]+ ?m?s\b|all_reduce made no progress for \d+ ?ms",
         "data of another rank does not come", (f"{MLX}/pull/4530", f"{MLX}/issues/4403"), None,
         ("another rank hangs or has gone",), _MIXED,
+        ("MLX 0.32.2 on different chips", "versions-mlx-mixed-chips"),
         role=Role.ECHO, versions="a pull request (#4530), in no release known to us",
     ),
     _entry(
@@ -378,7 +397,9 @@ JACCL = (
         (f"{_CORE}/jaccl/no_jaccl.cpp",),
         (FixKind.UPGRADE, "install the wheel of mlx-metal for macOS 26 on every host",
          "pip install --force-reinstall mlx mlx-metal"),
-        ("pip took the wheel of an older macOS", "versions-mlx-jaccl"), _OLD_MACOS,
+        ("pip took the wheel of an older macOS", "versions-mlx-jaccl", "versions-mlx-metal",
+         "environment-version-compat"),
+        _OLD_MACOS,
         about="host", confidence="inferred",
     ),
     _entry(
@@ -443,7 +464,7 @@ JACCL = (
          " the addresses; ring with one host has an empty one"),
         ("the file is missing or empty: MLX does not check that it opens",),
         ("mlx.launch was given one host: its MLX_HOSTFILE is empty",),
-        ("a variable is left over in a shell profile", "hostfile-envs"),
+        _LEFT_OVER,
     ),
     _entry(
         "jaccl-environment", "mlx jaccl",
@@ -454,7 +475,7 @@ JACCL = (
         "a variable is missing, the rank is out of range, or the matrix is neither mesh nor ring",
         _JACCL, (FixKind.RUN, "start it with mlx.launch, and hold its hostfile against the cables",
                  "mlxdiag hostfile check FILE"),
-        _MATRIX, ("a variable is left over in a shell profile", "hostfile-envs"),
+        _MATRIX, _LEFT_OVER,
     ),
     _entry(
         "jaccl-not-mesh", "mlx jaccl", "[jaccl] The devices do not form a valid mesh.",
@@ -469,7 +490,8 @@ JACCL = (
         "jaccl-rank", "mlx jaccl", "[jaccl] Invalid rank 7. It should be between 0 and 4",
         r"Invalid rank (?P<rank>\d+)", "the rank is out of range (mlx 0.30)", _JACCL,
         (FixKind.SETTINGS, "unset MLX_RANK in shell profiles; one hostfile for all"),
-        ("the hostfile is not that of these hosts", "hostfile-all-hosts", "hostfile-envs"),
+        ("the hostfile is not that of these hosts", "hostfile-all-hosts"),
+        _LEFT_OVER,
         versions="0.30.1 to 0.31.1",
     ),
     _entry(
@@ -498,6 +520,9 @@ JACCL = (
         errnos={
             "EADDRNOTAVAIL": "rank 0 does not hold the coordinator's address",
             "EADDRINUSE": "somebody else listens at the coordinator's port",
+            "EACCES": "the port is below 1024, which needs root",
+            "EINVAL": "the address is IPv6, which MLX cannot use",
+            "EAFNOSUPPORT": "the address is IPv6, which MLX cannot use",
         },
         about="coordinator", confidence="several",
     ),
@@ -507,12 +532,16 @@ JACCL = (
         "the coordinator's address does not answer: a firewall, a VPN or a wrong route",
         (*_TCP, f"{MLX}/issues/3755"),
         (FixKind.NONE, "see whether rank 0 failed first; start all ranks within 10 s of it"),
-        ("rank 0 ended before, or started too late",), _ADDRESS_GONE, _ROUTE, _CABLE, _PRIVACY,
+        _LATE, _ADDRESS_GONE, _ROUTE, _CABLE, _PRIVACY,
         _FIREWALL, _SLEPT,
         errnos={
             "ECONNREFUSED": "rank 0 did not listen in time: it tries at 0, 1, 3 and 7 s",
+            "ETIMEDOUT": "no answer from rank 0's address: a firewall, a VPN or a wrong route; or"
+            " rank 0 never came to its accept. The number never says which machine is wrong",
             "EHOSTUNREACH": "no route to rank 0; where ping works, macOS' Local Network privacy"
             " denies it",
+            "ENETUNREACH": "no route to the network of the coordinator's address",
+            "ENETDOWN": "the interface to rank 0 is down",
         },
         role=Role.SYMPTOM, about="coordinator", confidence="several", no_retry=True,
     ),
@@ -520,7 +549,7 @@ JACCL = (
         "jaccl-attempt", "mlx jaccl", "[jaccl] Connection attempt 0 waiting 1000 ms",
         r"\[jaccl\] Connection attempt \d+ waiting \d+ ms",
         "rank 0 does not listen yet; it is tried four times, then an error says so", _RDMA, None,
-        ("rank 0 starts later, or has ended",), _ROUTE, role=Role.NOTICE,
+        ("rank 0 starts later, or has ended", "rendezvous-start"), _ROUTE, role=Role.NOTICE,
     ),
     _entry(
         "address-parse", "mlx", "Can't parse address studio1.local:32323",
@@ -672,7 +701,8 @@ JACCL = (
         (f"{_CORE}/jaccl/lib/jaccl/rdma.h", f"{_LM}/issues/1737"),
         (FixKind.SETTINGS, "let every rank do the same operations; serve one request at a time"),
         ("two requests at once to a distributed mlx_lm.server",),
-        ("ranks run different scripts, models or versions", "versions-mlx-match"),
+        ("ranks run different scripts, models or versions", "versions-mlx-match",
+         "versions-mlx-lm-match"),
         about="device", confidence="single",
     ),
     _entry(
@@ -701,7 +731,7 @@ JACCL = (
                                f"{MLX}/issues/4283"),
         (FixKind.SETTINGS, 'call `mx.distributed.init(strict=True, backend="...")`: it then says'
          " why"),
-        _SINGLETON, ("MLX_* variables are left over in a shell profile", "hostfile-envs"),
+        _SINGLETON, _LEFT_OVER,
         confidence="confirmed",
     ),
     _entry(
@@ -804,8 +834,8 @@ GENERIC = (
          f"{_EXO}/pull/1620"),
         (FixKind.SETTINGS, "communicate on the CPU stream, evaluate it on its own, and make the"
          " prefill steps smaller"),
-        ("another rank is slower, swaps or failed first",),
-        ("a link is slow", "cabling-speed", "probes-pair-behind"), _MIXED,
+        ("another rank is slower, swaps or failed first", "resources-swap"),
+        ("a link is slow", "cabling-speed"), _MIXED,
         role=Role.SYMPTOM, about="host", confidence="several",
     ),
     _entry(
@@ -817,9 +847,9 @@ GENERIC = (
         (f"{MLX}/issues/1804", _LM),
         (FixKind.RUN, "raise the limit on this host and leave a quarter to macOS; it does not"
          " survive a restart", "sudo sysctl iogpu.wired_limit_mb=N"),
-        ("the GPU's limit is the default one: `sysctl iogpu.wired_limit_mb` says 0",),
-        ("memory of a killed rank is still held: only a restart gives it back",
-         "jobs-none-running"),
+        ("the GPU's limit is the default one: `sysctl iogpu.wired_limit_mb` says 0",
+         "resources-wired-limit-match"),
+        _STILL_HELD, ("hosts have different memory", "resources-memory-match"),
         about="host", confidence="several",
     ),
     _entry(
@@ -847,7 +877,9 @@ GENERIC = (
         (f"{MLX}/blob/846d17622/mlx/backend/metal/allocator.cpp", f"{_LM}/issues/883"),
         (FixKind.RUN, "raise the limit on this host, and leave a quarter to macOS",
          "sudo sysctl iogpu.wired_limit_mb=N"),
-        ("hosts have different memory or limits",), about="host",
+        ("hosts have different memory or limits", "resources-memory-match",
+         "resources-wired-limit-match"),
+        about="host",
     ),
 )  # fmt: skip
 
@@ -921,7 +953,7 @@ LAUNCHER = (
         ("ssh does not work without a question", "access-reachable"),
         ("`localhost` or the own name in `ssh`: only 127.0.0.1 is started without ssh",
          "hostfile-hosts"),
-        ("the rank crashed: ~/Library/Logs/DiagnosticReports on its host",),
+        ("the rank crashed: ~/Library/Logs/DiagnosticReports on its host", "crashes-ranks"),
         role=Role.SYMPTOM, about="host", confidence="several",
     ),
     _entry(
@@ -941,7 +973,7 @@ LAUNCHER = (
         "SIGKILL ended this rank: macOS for want of memory, or somebody by hand",
         (*_LAUNCH, f"{_OMLX}/issues/2184", f"{MLX}/issues/3910"),
         (FixKind.REBOOT, "see that its wired memory came back; if not, only a restart frees it"),
-        ("its part does not fit into its memory",),
+        _TOO_LARGE, _STILL_HELD,
         role=Role.SYMPTOM, about="host", confidence="several",
     ),
     _entry(
@@ -982,7 +1014,7 @@ LAUNCHER = (
         " the rank may be running still",
         _LAUNCH,
         (FixKind.SETTINGS, "let nothing print in a shell without a terminal: ~/.zshenv, a banner"),
-        ("`ssh HOST true` prints something", "access-answers"), _STALE, about="host",
+        ("`ssh HOST true` prints something", "access-quiet"), _STALE, about="host",
     ),
     _entry(
         "config-no-ssh", "mlx.distributed_config",
@@ -1149,6 +1181,7 @@ SYSTEM = (
         r"|Illegal variable name\.",
         "the account's login shell on that host cannot run mlx.launch's script: it takes zsh and"
         " bash", _LAUNCH, (FixKind.SETTINGS, "change it on that host", "chsh -s /bin/zsh"),
+        ("the login shell is neither zsh nor bash", "access-shell"),
         about="host", confidence="inferred",
     ),
     _entry(
@@ -1181,7 +1214,7 @@ SYSTEM = (
         "SIGKILL ended the process: macOS for want of memory, or somebody by hand",
         (f"{_OMLX}/issues/2184", f"{MLX}/issues/3910"),
         (FixKind.REBOOT, "see that its wired memory came back; if not, only a restart frees it"),
-        ("its part does not fit into its memory",), role=Role.SYMPTOM, about="host",
+        _TOO_LARGE, _STILL_HELD, role=Role.SYMPTOM, about="host",
         confidence="several",
     ),
     _entry(
@@ -1260,7 +1293,8 @@ SYSTEM = (
         "disk-full", "python", "OSError: [Errno 28] No space left on device",
         r"No space left on device", "this host's disk is full",
         ("https://docs.python.org/3/library/errno.html",),
-        (FixKind.RUN, "see what takes the room", "df -h /"), about="host",
+        (FixKind.RUN, "see what takes the room", "df -h /"),
+        ("models and swap have filled it", "resources-disk"), about="host",
     ),
     _entry(
         "library-missing", "macOS",
@@ -1287,7 +1321,8 @@ SYSTEM = (
         "ranks read each other's messages out of step: two requests at once, or other versions",
         (f"{_LM}/issues/1737",),
         (FixKind.SETTINGS, "serve one request at a time; one version of mlx-lm everywhere"),
-        ("ranks run different versions", "versions-mlx-match"),
+        ("ranks run different versions", "versions-mlx-match", "versions-mlx-lm-match",
+         "versions-python-match"),
         ("two requests at once to a distributed mlx_lm.server",), confidence="single",
     ),
     _entry(
@@ -1378,7 +1413,7 @@ CRASHES = (
         (f"{MLX}/issues/3186", f"{MLX}/issues/3346", f"{_LM}/issues/883", f"{_LM}/issues/1666"),
         (FixKind.RUN, "leave a quarter of the memory to macOS; do without mx.set_wired_limit",
          "sudo sysctl iogpu.wired_limit_mb=0"),
-        ("`sysctl iogpu.wired_limit_mb` leaves less than a quarter of the memory",),
+        _WIRED_LIMIT,
         about="host", confidence="several",
     ),
     _entry(
@@ -1390,7 +1425,7 @@ CRASHES = (
         (f"{_LM}/issues/883", f"{_EXO}/issues/1939"),
         (FixKind.RUN, "leave a quarter of the memory to macOS",
          "sudo sysctl iogpu.wired_limit_mb=0"),
-        _WEDGED, about="host", confidence="several",
+        _WIRED_LIMIT, _WEDGED, about="host", confidence="several",
     ),
     _entry(
         "panic-rdma", "macOS",

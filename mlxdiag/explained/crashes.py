@@ -6,7 +6,8 @@ from mlxdiag.explained.entry import Explained
 
 _NAMES = (
     "Names of files in /Library/Logs/DiagnosticReports and ~/Library/Logs/DiagnosticReports; the"
-    " time in a name is held against kern.boottime. Nothing is read from the files."
+    " time in a name is held against kern.boottime. Of what is in them only words are looked for"
+    " that say what it died of, such as tbt_post_recv or completeMemory."
 )
 
 ENTRIES: dict[str, Explained] = {
@@ -30,7 +31,8 @@ ENTRIES: dict[str, Explained] = {
     ),
     "crashes-ranks": Explained(
         detect=_NAMES
-        + " Information for any Python, a warning for a program that is called after MLX.",
+        + " Information for any Python, a warning where MLX or RDMA is in the report or in the"
+        " program's name.",
         steps=(
             "Look for the frame: `grep -l tbt_post_recv ~/Library/Logs/DiagnosticReports/*.ips`.",
             "It is there: reseat the cables of this host and start all ranks again.",

@@ -12,7 +12,8 @@ _UPGRADE = (
     "Stop the server on every host.",
     "On each host, with the interpreter of the report:"
     " `PYTHON -m pip install --upgrade mlx==VERSION`.",
-    "Take the same version everywhere; `mlxdiag ports` compares them.",
+    "Take the same version everywhere, and not 0.32.2 where chips differ (mlx#4403);"
+    " `mlxdiag ports` compares them.",
 )
 _RISK = "Results and speed of a model may change with the version; keep the old one's number."
 
@@ -93,6 +94,7 @@ ENTRIES: dict[str, Explained] = {
             f"{_PULL}/4060",
             f"{_PULL}/4281",
             f"{_PULL}/4210",
+            f"{_PULL}/4193",
         ),
     ),
     "versions-mlx-first-send": Explained(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from textwrap import TextWrapper
-from typing import Any
 
 from mlxdiag.explained import entries
 from mlxdiag.explained.entry import Explained
@@ -40,7 +39,7 @@ def said(id_: str) -> dict[str, object]:
     }
 
 
-def terminal(check: Check[Any], width: int) -> str:
+def terminal(check: Check, width: int) -> str:
     """Explain a check in lines of `width` columns."""
     head = f"{check.id}  per {check.per}, {check.severity.value}, {check.confidence.value}"
     wrapper = TextWrapper(
@@ -56,7 +55,7 @@ def terminal(check: Check[Any], width: int) -> str:
     return "\n".join([head, *lines]) + "\n"
 
 
-def _rows(check: Check[Any]) -> Iterator[tuple[str, str]]:
+def _rows(check: Check) -> Iterator[tuple[str, str]]:
     entry = entries()[check.id]
     yield "healthy", check.title
     yield "why", " ".join(check.why.split())
@@ -75,7 +74,7 @@ def _rows(check: Check[Any]) -> Iterator[tuple[str, str]]:
         yield "" if number else "sources", source
 
 
-def markdown(check: Check[Any]) -> Iterator[str]:
+def markdown(check: Check) -> Iterator[str]:
     """Explain a check below its heading on the page of all checks, paragraph by paragraph."""
     entry = entries()[check.id]
     yield (

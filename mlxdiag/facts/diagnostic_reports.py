@@ -1,8 +1,12 @@
-"""Crash and panic reports by name alone: of ranks, of memory that ran out, of the kernel."""
+"""Crash and panic reports: of ranks, of memory that ran out, of the kernel.
+
+Names, and of what is in them the words alone that say what a rank or the kernel died of.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlxdiag.capture import Command
@@ -12,25 +16,38 @@ SYSTEM = "/Library/Logs/DiagnosticReports"
 _OWN = "~/Library/Logs/DiagnosticReports"
 _NAMES = ("*.panic", "[Pp]ython*.ips", "*mlx*.ips", "JetsamEvent*.ips")
 _TESTS = tuple(word for name in _NAMES for word in ("-o", "-name", name))[1:]
+_WORDS = (
+    "tbt_post_(recv|send)|ibv_reg_mr|libjaccl|libmlx|completeMemory|fPendingMemorySet"
+    "|watchdog timeout|AppleThunderboltRDMA"
+)
 COMMAND = Command(
-    "diagnostic_reports", ("find", SYSTEM, _OWN, "-maxdepth", "1", "(", *_TESTS, ")", "-print")
+    "diagnostic_reports",
+    (
+        *("find", SYSTEM, _OWN, "-maxdepth", "1", "(", *_TESTS, ")", "-print"),
+        *("-exec", "grep", "-sHoE", _WORDS, "{}", ";"),
+    ),
 )
 
 _NAME = re.compile(
     r"(?P<program>.+?)[-_](?P<when>\d{4}-\d\d-\d\d-\d{6})(?:[._-].*)?\.(?P<kind>ips|panic)"
 )
 _KIND = re.compile(r"(?P<program>.+?)\.(?P<kind>ips|panic)")
+_SAID = re.compile(rf"(?P<path>.+):(?P<word>{_WORDS})")
 _DENIED = re.compile(r"find: (.+): (?:Permission denied|Operation not permitted)")
 _ABSENT = re.compile(r"find: .+: No such file or directory")
 
 
 @dataclass(frozen=True)
 class CrashReport:
-    """One report. `when` is local time as `2026-01-29-101500`; empty if its name has none."""
+    """One report. `when` is local time as `2026-01-29-101500`; empty if its name has none.
+
+    `words` are the known ones in it, each once; none where it may not be read.
+    """
 
     program: str
     when: str
     kind: str
+    words: tuple[str, ...] = ()
 
     @property
     def panic(self) -> bool:
@@ -45,7 +62,8 @@ class CrashReport:
     @property
     def label(self) -> str:
         """Name it in a line."""
-        return f"{self.program} {self.when}".rstrip()
+        words = f" ({', '.join(self.words)})" if self.words else ""
+        return f"{self.program} {self.when}".rstrip() + words
 
 
 @dataclass(frozen=True)
@@ -57,9 +75,14 @@ class DiagnosticReports:
 
 
 def parse(out: bytes) -> DiagnosticReports:
-    """Read a path a line; there are none where nothing ever crashed."""
-    lines = (line for line in out.decode("utf-8", "replace").split("\n") if line)
-    return DiagnosticReports(_sorted(map(_report, lines)))
+    """Read a path a line, and `path:word`; there are none where nothing ever crashed."""
+    found: dict[str, dict[str, None]] = {}
+    for line in filter(None, out.decode("utf-8", "replace").split("\n")):
+        said = _SAID.fullmatch(line)
+        words = found.setdefault(said["path"] if said else line, {})
+        if said:
+            words[said["word"]] = None
+    return DiagnosticReports(_sorted(_report(path, tuple(words)) for path, words in found.items()))
 
 
 def parse_failure(out: bytes, err: bytes) -> DiagnosticReports:
@@ -75,13 +98,13 @@ def parse_failure(out: bytes, err: bytes) -> DiagnosticReports:
     return DiagnosticReports(parse(out).reports, tuple(denied))
 
 
-def _sorted(reports: map[CrashReport]) -> tuple[CrashReport, ...]:
+def _sorted(reports: Iterable[CrashReport]) -> tuple[CrashReport, ...]:
     return tuple(sorted(reports, key=lambda report: (report.when, report.program)))
 
 
-def _report(path: str) -> CrashReport:
+def _report(path: str, words: tuple[str, ...]) -> CrashReport:
     folder, _, name = path.rpartition("/")
     match = _NAME.fullmatch(name) or _KIND.fullmatch(name)
     if not path.startswith("/") or not folder.endswith("DiagnosticReports") or match is None:
         raise ParseError(f"not the path of a report: {path[:120]!r}")
-    return CrashReport(match["program"], match.groupdict().get("when") or "", match["kind"])
+    return CrashReport(match["program"], match.groupdict().get("when") or "", match["kind"], words)

@@ -44,10 +44,10 @@ def load(text: str, source: str) -> Document:
         raise InventoryError(f"{source}: not a JSON report of mlxdiag (schema_version 1)")
     try:
         return kept(document)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise InventoryError(
-            f"{source}: a report of mlxdiag that is not whole: {error!r}"
-        ) from error
+    except KeyError as error:
+        raise InventoryError(f"{source}: a report of mlxdiag that has no {error}") from error
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise InventoryError(f"{source}: a report of mlxdiag that is not whole: {error}") from error
 
 
 def kept(document: Document) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,9 @@ from mlxdiag.probe import spelt
 
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
 """Signals that Python ignores, which a program that takes its place would inherit."""
+
+UNREADABLE = (errno.ENOEXEC, errno.ENOENT)
+"""What the kernel says of a script without an interpreter, or whose interpreter is not there."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ def replace_by(command: Sequence[str], backend: str, papers: Papers) -> NoReturn
     try:
         os.execvpe(command[0], list(command), {**os.environ, **told})  # noqa: S606  # its purpose
     except OSError as error:
-        raise MlxdiagError(f"{command[0]}: cannot be started: {error.strerror}") from error
+        hint = " (a script begins with #! and its interpreter)" if error.errno in UNREADABLE else ""
+        said = f"{command[0]}: cannot be started: {error.strerror}{hint}"
+        raise MlxdiagError(said) from error
 
 
 def _text(path: Path) -> str:

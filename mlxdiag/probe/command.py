@@ -47,7 +47,6 @@ from mlxdiag.recording import Recording
 
 ALL = "all"
 MAX_BYTES = 1 << 30
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+)\s*([KMG]?)i?B?", re.IGNORECASE)
 
 
@@ -373,12 +372,3 @@ def _bytes(option: str, text: str) -> int:
             f"{option} {text!r} is not a size between 1 byte and 1 GiB; write 4, 64K, 1M or 1G"
         )
     return count
-
-
-def seconds(text: str) -> float:
-    """Read a duration as people write it: 90, 90s, 10m, 2h."""
-    match = _DURATION.fullmatch(text.strip())
-    found = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2].lower()] if match else 0
-    if not found:
-        raise InventoryError(f"{text!r} is not a duration above 0 (30s, 10m, 2h)")
-    return found

@@ -8,10 +8,11 @@ from dataclasses import replace
 from mlxdiag.capture import ACCESS, Capture, Captures, Command, Outcome
 from mlxdiag.inventory import Inventory
 from mlxdiag.jobs import is_job
+from mlxdiag.keys import masked
 from mlxdiag.recording import Recording
 
 COMMAND = Command("neighbours", ("ps", "-A", "-ww", "-o", "pid=", "-o", "args="))
-"""Of its output only the lines of MLX jobs are kept: other people's arguments are theirs."""
+"""Of its output only the lines of MLX jobs are kept, without keys: the rest is nobody's."""
 
 SHOWN = 100
 """Characters of a command line that are shown."""
@@ -37,12 +38,12 @@ def lines(out: bytes) -> tuple[str, ...]:
 
 
 def kept(captures: Captures) -> Captures:
-    """Give COMMAND's capture with the lines of MLX jobs alone, and nothing else."""
+    """Give COMMAND's capture with the lines of MLX jobs alone, their keys masked; no other."""
     access = captures[ACCESS]
     lost = Capture(COMMAND.name, COMMAND.argv, access.outcome, detail=access.detail)
     capture = captures.get(COMMAND.name, lost)
-    kept = "".join(f"{line}\n" for line in lines(capture.stdout))
-    return {COMMAND.name: replace(capture, stdout=kept.encode())}
+    kept = (masked(line.encode()) + b"\n" for line in lines(capture.stdout))
+    return {COMMAND.name: replace(capture, stdout=b"".join(kept))}
 
 
 def _jobs(capture: Capture | None) -> tuple[str, ...] | None:

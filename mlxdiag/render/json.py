@@ -35,11 +35,13 @@ def render(report: Report, style: Style) -> str:
     """One document, sorted keys, an element a line; the style changes nothing.
 
     Only the two outer levels are broken into lines: that is readable, diffable, and a tenth of the
-    time that `indent` takes, which the C encoder does not know.
+    time that `indent` takes, which the C encoder does not know. Half of a surrogate pair, which no
+    file can hold, is escaped.
     """
     del style
     keys = sorted(document(report).items())
-    return "{\n" + ",\n".join(f"  {_line(key)}: {_spread(value)}" for key, value in keys) + "\n}\n"
+    text = "{\n" + ",\n".join(f"  {_line(key)}: {_spread(value)}" for key, value in keys) + "\n}\n"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _spread(value: object) -> str:

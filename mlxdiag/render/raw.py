@@ -67,12 +67,15 @@ def _of(report: Report, finding: Finding) -> Iterator[Raw]:
 
 
 def _hosts(report: Report, finding: Finding) -> tuple[str, ...]:
-    """Name the hosts that were heard: both ends of a cable, all of a cluster."""
-    subject = finding.subject
+    """Name the hosts that were heard: both ends of a cable, all of a cluster.
+
+    A hostfile may name one that is not of the cluster.
+    """
+    subject, known = finding.subject, report.cluster.topology.hosts
     if subject.host is None:
-        return report.cluster.topology.hosts
+        return known
     far = subject.far.host if subject.far is not None else None
-    return (subject.host, far) if far and far != subject.host else (subject.host,)
+    return tuple(host for host in dict.fromkeys((subject.host, far)) if host in known)
 
 
 def _raw(host: str, source: str, capture: Capture) -> Raw:

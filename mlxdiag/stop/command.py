@@ -56,11 +56,24 @@ _LOOK = (
 
 @dataclass(frozen=True)
 class Stop:
-    """What is to be stopped and how; `grace_s` is for the first SIGTERM."""
+    """What is to be stopped and how; `grace_s` is for the first SIGTERM.
+
+    `until` is when all of it has to be over, by the clock of `deadline`.
+    """
 
     pattern: re.Pattern[str]
     grace_s: float = 30.0
     force: bool = False
+    until: float | None = None
+
+    def left_s(self) -> float | None:
+        """Give the seconds that are left; None where there is no limit."""
+        return None if self.until is None else max(0.0, self.until - time.monotonic())
+
+
+def deadline(timeout_s: float | None) -> float | None:
+    """Give when a command that begins now has to be over."""
+    return None if timeout_s is None else time.monotonic() + timeout_s
 
 
 @dataclass(frozen=True)
@@ -118,10 +131,10 @@ def pattern_of(inventory: Inventory, given: str | None) -> re.Pattern[str]:
     return processes.compiled(text)
 
 
-def listed(inventory: Inventory, pattern: re.Pattern[str]) -> Listed:
+def listed(inventory: Inventory, stop: Stop) -> Listed:
     """List the processes that are to be stopped. Read-only."""
-    found = _ask(inventory, {h.name: _LOOK for h in inventory.hosts}, "before")
-    return _listed(inventory, found.hosts, "before", pattern, found.ended)
+    found = _ask(inventory, {h.name: _LOOK for h in inventory.hosts}, "before", stop.left_s())
+    return _listed(inventory, found.hosts, "before", stop.pattern, found.ended)
 
 
 @dataclass
@@ -175,7 +188,7 @@ class Run:
                 fate, after = self.result.fates[t.host, t.pid], time.monotonic() - began
                 self.say(f"{t.host} pid {t.pid}: {fate} ({after:.1f} s)")
 
-        found = _ask(self.inventory, asks, "", on_host)
+        found = _ask(self.inventory, asks, "", self.stop.left_s(), on_host)
         noted.arm()
         self.result.ended = found.ended if noted.how == "complete" else noted.how
         return [t for t in targets if self.result.fates.get((t.host, t.pid)) == _SAID["stays"]]
@@ -191,7 +204,7 @@ class Run:
         """Look at what is left, a few times: what goes by itself does so within a moment."""
         names = [h.name for h in self.inventory.hosts if h.name in self.before.states]
         for attempt in range(TRIES):
-            found = _ask(self.inventory, dict.fromkeys(names, _LOOK), "after")
+            found = _ask(self.inventory, dict.fromkeys(names, _LOOK), "after", self.stop.left_s())
             noted.arm()
             self.result.ended = found.ended if noted.how == "complete" else noted.how
             after = _listed(self.inventory, found.hosts, "after", self.stop.pattern, found.ended)
@@ -270,7 +283,7 @@ _SAID = {
 
 
 def _shown(target: Target) -> str:
-    return f"pid {target.pid}: {target.process.arguments[:100]}"
+    return f"pid {target.pid}: {target.command[:100]}"
 
 
 def _fates(captures: Captures) -> dict[int, Fate] | str:
@@ -295,6 +308,7 @@ def _ask(
     inventory: Inventory,
     asks: Mapping[str, tuple[Command, ...]],
     look: str,
+    timeout_s: float | None,
     on_host: Callable[[Host, Captures], None] = lambda _host, _captures: None,
 ) -> _Answers:
     hosts = tuple(h for h in inventory.hosts if h.name in asks)
@@ -306,6 +320,7 @@ def _ask(
         replace(inventory, hosts=hosts),
         commands_of=lambda host: named[host.name],
         on_host=on_host,
+        timeout_s=timeout_s,
     )
     return _Answers(said.hosts, said.ended)
 

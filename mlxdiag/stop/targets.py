@@ -11,6 +11,7 @@ from mlxdiag.capture import Captures
 from mlxdiag.facts import proc_stat, ps
 from mlxdiag.facts.ps import Process
 from mlxdiag.hang.rounds import of
+from mlxdiag.keys import masked
 from mlxdiag.readings import Gap, fact_of
 from mlxdiag.stop.signals import Named
 
@@ -28,6 +29,11 @@ class Target:
     def pid(self) -> int:
         """Its process."""
         return self.process.pid
+
+    @property
+    def command(self) -> str:
+        """Its command line, without what looks like a key."""
+        return masked(self.process.arguments.encode()).decode()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,8 @@ def argv(command: str) -> list[str]:
         raise MlxdiagError(f"--exec-on-change: {error}") from error
     if not words:
         raise MlxdiagError("--exec-on-change: no command")
+    if shutil.which(words[0]) is None:
+        raise MlxdiagError(f"--exec-on-change: {words[0]}: no program of that name can be started")
     return words
 
 
@@ -112,20 +115,25 @@ def take_in(
 ) -> tuple[int, int]:
     """Take recordings into the history; give how many were new, and how many it had already.
 
-    One that says nothing of any host, port or cable adds nothing, and `note` is told which.
+    One that says nothing of any host, port or cable adds nothing, nor does one that is older than
+    what is kept; `note` is told which.
     """
     loaded = [(each, recording.load(each)) for each in paths]
     store = Store(path or state_file())
     new = known = 0
+    oldest = days_ago(keep_days)
     try:
         for each, found in sorted(loaded, key=lambda one: one[1].started_at):
             if not found.hosts or not any(found.hosts.values()):
                 note(f"{each}: not taken in: no host said anything in it")
+            elif (at := _end_of(found)) < oldest:
+                kept = f"{keep_days} days are kept (--keep)"
+                note(f"{each}: not taken in: it is of {at[:10]}, and {kept}")
             elif _take_in(store, found):
                 new += 1
             else:
                 known += 1
-        store.retain(days_ago(keep_days))
+        store.retain(oldest)
     finally:
         store.close()
     return new, known

@@ -117,9 +117,8 @@ class Page:
         return f"{_rounded(seconds)} ago" if seconds >= 1 else "now"
 
     def _ranks(self, host: str) -> str:
-        topics = self.now.timeline.states.items()
-        states = [state for topic, state in topics if topic.what == "rank" and host in topic.hosts]
-        return str(len(states)) if all(state.known for state in states) else "?"
+        count = self.now.timeline.ranks(host)
+        return "?" if count is None else str(count)
 
     def _links(self) -> list[Row]:
         """Give a row per cable that was ever seen: what is broken first, then what changed last."""

@@ -55,6 +55,7 @@ class Timeline:
     _events: dict[str, int] = field(default_factory=dict)
     _wired: set[str] = field(default_factory=set)
     _counted: set[str] = field(default_factory=set)
+    _mute: frozenset[str] = frozenset()
 
     def take(self, at: str, seen: Seen) -> tuple[Event, ...]:
         """Take in one moment; give what changed with it, each change once."""
@@ -72,11 +73,18 @@ class Timeline:
         hosts = {host for topic in values for host in topic.hosts}
         self._wired |= hosts - seen.blind
         self._counted |= hosts - seen.mute
+        self._mute = seen.mute
         return tuple(self._told(found))
 
     def of(self, what: str, subject: str) -> State | None:
         """Give the state of a topic, if it has ever been seen."""
         return self.states.get(Topic(what, subject))
+
+    def ranks(self, host: str) -> int | None:
+        """Count the ranks of a host; None where it did not say now."""
+        if host in self._mute:
+            return None
+        return sum(topic.what == "rank" and host in topic.hosts for topic in self.states)
 
     @property
     def unsettled(self) -> bool:

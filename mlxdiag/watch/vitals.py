@@ -11,6 +11,7 @@ from mlxdiag.capture import Capture, Captures, Outcome
 from mlxdiag.errors import ParseError
 from mlxdiag.facts import vm_stat
 from mlxdiag.facts.ps import Process
+from mlxdiag.keys import masked
 from mlxdiag.probe import neighbours
 
 SHOWN = 100
@@ -47,12 +48,13 @@ def read(captures: Captures, pattern: str | None = None) -> Vitals:
 
 
 def kept(captures: Captures, pattern: str | None = None) -> Captures:
-    """Give the captures to be saved: of ps the lines of MLX jobs alone, the others are theirs."""
+    """Give the captures to be saved: of ps the lines of MLX jobs alone, without keys."""
     name = neighbours.COMMAND.name
     if name not in captures:
         return captures
-    found = "".join(f"{_short(x, pattern)}\n" for x in _lines(captures[name].stdout, pattern))
-    return {**captures, name: replace(captures[name], stdout=found.encode())}
+    lines = (_short(line, pattern) for line in _lines(captures[name].stdout, pattern))
+    found = b"".join(masked(line.encode()) + b"\n" for line in lines)
+    return {**captures, name: replace(captures[name], stdout=found)}
 
 
 def _short(line: str, pattern: str | None) -> str:

@@ -56,12 +56,31 @@ SECRETS = (
     "93.184.216.34",
     "2a02:8109:aa3f:1200:1c2d:3e4f:5a6b:7c8d",
     "fe80::1808:8e2f:cc60:b9aa",
+    "da6775e2c70a41fabb8c5ab38408b6d4",
+    "5ee91e0fc364",
+    "5e-e9-1e-0f-c3-64",
+    "5ee9.1e0f.c364",
+    "d02b3d59f72bac05",
+    "05AC2BF7593D2BD0",
+    "Wolke Sieben",
+    "geheimplatte",
+    "acme",
+    "zeus",
+    "geheim99",
+    "hf_abcdefgh",
 )
 PLANTED = (
     b"\nmlxdiag-test wilhelmina@macstudio2.local macstudio2 fritz.example.net /Users/wilhelmina/x"
     b'\n"serial_number" : "C02XK0AAJGH6" DA6775E2-C70A-41FA-BB8C-5AB38408B6D4 5e:e9:1e:f:c3:64'
     b" 36:34:3b:e5:85:04\n192.168.86.77 93.184.216.34 2a02:8109:aa3f:1200:1c2d:3e4f:5a6b:7c8d"
     b" fe80::1808:8e2f:cc60:b9aa%en0\n"
+    b"DA6775E2C70A41FABB8C5AB38408B6D4 da6775e2c70a41fabb8c5ab38408b6d4 5E:E9:1E:0F:C3:64"
+    b" 5ee91e0fc364 5E-E9-1E-0F-C3-64 5ee9.1e0f.c364 0x05AC2BF7593D2BD0 d02b:3d59:f72b:ac05\n"
+    b'SSID: Wolke Sieben\n"SSID_STR" : "Wolke Sieben"\nCurrent Wi-Fi Network: Wolke Sieben\n'
+    b"--model /Volumes/Geheimplatte/models/acme-13b --adapter-path /Users/wilhelmina/models/zeus-7b"
+    b"\nLoading model acme-corp/zeus-70b\n~/.cache/huggingface/hub/models--acme-corp--zeus-70b/x\n"
+    b'{"model": "acme-corp/zeus-70b"} [error] zeus-70b of acme-corp: \\/models\\/zeus-70b\n'
+    b'HF_TOKEN=hf_abcdefgh12345 --api-key geheim99 {"password": "geheim99"}\n'
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlxdiag.bundle import models
 from mlxdiag.bundle.ipv4 import Ipv4Pseudonyms
 from mlxdiag.bundle.pseudonyms import Pseudonyms, leaks, owners, table
 
@@ -215,3 +216,55 @@ def test_mail_and_hosts_in_urls_go() -> None:
     assert said == "mail1@mail.example or admin1@host1.address, http://site1.example/x"
     kept = "https://github.com/ml-explore/mlx /opt/homebrew/opt/python@3.12/bin @rpath/libmlx.dylib"
     assert names.text(kept) == kept
+
+
+def test_a_mac_and_a_uuid_are_the_same_in_every_spelling() -> None:
+    names = pseudonyms()
+    said = names.text("5e:e9:1e:f:c3:64 5E-E9-1E-0F-C3-64 5ee9.1e0f.c364 5ee91e0fc364")
+    colons, dashes, points, bare = said.split()
+    assert {bytes.fromhex(each.replace("-", "").replace(".", "")) for each in (dashes, points)} == {
+        bytes.fromhex(bare)
+    }
+    assert colons.replace(":", "") == bare != "5ee91e0fc364"
+    uuid = names.text("DA6775E2-C70A-41FA-BB8C-5AB38408B6D4")
+    assert names.text("da6775e2c70a41fabb8c5ab38408b6d4") == uuid.replace("-", "")
+
+
+@pytest.mark.parametrize("text", ["123456789012", "0x16f2b3000123", "26.3.1", "2026.11.28", "beef"])
+def test_a_number_is_no_mac(text: str) -> None:
+    assert pseudonyms().text(text) == text
+
+
+def test_the_name_of_a_wifi_goes() -> None:
+    names = pseudonyms()
+    said = names.text('SSID: Wolke Sieben\n"SSID_STR" : "Wolke Sieben"\nSSID: Other\n')
+    assert said == 'SSID: wifi1\n"SSID_STR" : "wifi1"\nSSID: wifi2\n'
+
+
+def test_a_model_is_the_same_wherever_it_stands_and_its_path_keeps_its_form() -> None:
+    text = (
+        b"--model /Volumes/Safe/models/acme-7b --draft-model acme/tiny-1b"
+        b" hub/models--acme--tiny-1b/snapshots/x/config.json; acme-7b is slow"
+    )
+    found = {part: f"model{at}" for at, part in enumerate(models.telling([text]), 1)}
+    assert list(found) == ["acme-7b", "tiny-1b"]
+    assert Pseudonyms(KEY, found).raw(text) == (
+        b"--model /Volumes/part1/models/model1 --draft-model part2/model2"
+        b" hub/models--part2--model2/snapshots/part3/config.json; model1 is slow"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hw.model: Mac15,14",
+        "Model: Mac15,14",
+        "/System/Volumes/Data",
+        "/Volumes/Macintosh HD",
+        "python -m mlx_lm.server --model default_model",
+        "python /Users/Shared/models/serve_mlx.py",
+        "no such model",
+    ],
+)
+def test_what_is_no_model_stays(text: str) -> None:
+    assert pseudonyms().text(text) == text

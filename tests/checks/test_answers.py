@@ -383,3 +383,17 @@ def test_eight_hosts_are_not_too_many_for_jaccl_and_nine_are() -> None:
     }
     assert blockers["mesh-8"] == ["cabling-mesh"]
     assert blockers["mesh-9-hosts-ring"] == ["backend-rank-limit"]
+
+
+@pytest.mark.parametrize(("known", "status"), [(True, Status.FAIL), (False, Status.UNKNOWN)])
+def test_a_command_that_is_missing_says_something_of_macos_alone(
+    known: bool, status: Status
+) -> None:
+    made = ended(recorded("clean-pair"), "macstudio1", "rdma_ctl", Outcome.MISSING)
+    made = ended(made, "macstudio1", "ibv_devices", Outcome.MISSING)
+    if not known:
+        made = ended(made, "macstudio1", "sw_vers", Outcome.MISSING)
+    report = built(made)
+    assert of(report, "rdma-enabled", "macstudio1").status is status
+    listed = of(report, "rdma-devices-listed", "macstudio1")
+    assert listed.status is status or listed.blocked_by is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlxdiag import hostfile
+from mlxdiag import hostcheck, hostfile
 from mlxdiag.capture import Outcome
 from mlxdiag.checks import entries
 from mlxdiag.checks.hostfile import CHECKS
@@ -15,6 +16,8 @@ from mlxdiag.finding import Severity, Status
 from mlxdiag.hostfile import Hostfile, HostfileEntry
 from mlxdiag.inventory import Host
 from mlxdiag.recording import Recording
+from mlxdiag.render import FORMATS
+from mlxdiag.render.style import Style
 from tests.checks.recorded import ended, recorded, recording_of, reported, unreached
 from tests.hostfiles import (
     Change,
@@ -467,6 +470,25 @@ def test_without_a_backend_the_file_is_judged_by_what_it_holds(case: Case, backe
     assert hostfile.loads(report.file.corrected or "", "") == told(*case)
 
 
+def test_a_bare_list_has_no_place_for_a_backend_and_no_diff_is_promised() -> None:
+    rows = json.loads(hostfile.dumps(told(*MESH)))["hosts"]
+    report = hostcheck.build(recorded(MESH[0]), "h.json", json.dumps(rows), "0.1.0")
+    (found,) = [f for f in report.findings if f.id == "hostfile-backend"]
+    assert found.status is Status.FAIL
+    assert report.file is not None
+    assert report.file.diff == ""
+    assert found.fix is not None
+    assert found.fix.text.startswith("name it at the launch: `mlx.launch --backend jaccl`")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_host_that_nobody_knows_is_in_every_format(form: str) -> None:
+    made = spoilt(told(*MESH), at(0, ssh="else\ud800where"))
+    text = FORMATS[form](checked(made, MESH[0]), Style())
+    assert text.encode()
+    assert form in ("nagios", "prometheus", "dot") or "where" in text
+
+
 def test_mpi_reads_neither_devices_nor_addresses() -> None:
     made = spoilt(told(*MESH), said(backend="mpi"), cell(0, 1, "rdma_en9"), at(0, ips=("::1",)))
     found = judged(made, MESH[0])
@@ -529,6 +551,15 @@ def test_a_host_that_was_not_reached() -> None:
         "jaccl: no cable with RDMA known at both ends: macstudio1 - macstudio2,"
         " macstudio2 - macstudio3, macstudio2 - macstudio4"
     )
+
+
+def test_what_nobody_could_see_does_not_move_the_ring_off_its_cables() -> None:
+    made = unreached(recorded("clean-ring-4"), "macstudio2", Outcome.REFUSED)
+    report = checked(spoilt(told(*TCP), at(3, ips=("10.219.4.9",))), made)
+    assert report.exit_code == 1
+    assert report.file is not None
+    assert (report.file.corrected, report.file.diff) == (None, "")
+    assert report.file.why == "ring: macstudio2 did not say which addresses its cables have"
 
 
 def test_verbs_that_hang_leave_the_wiring_known() -> None:

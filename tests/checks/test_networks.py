@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -309,8 +310,25 @@ def test_an_address_of_two_thunderbolt_bridges_is_doubled() -> None:
     assert finding.evidence.observed == "10.99.0.1 on macstudio2 bridge0 and macstudio3 bridge0"
 
 
-def test_self_assigned_addresses_are_no_overlap() -> None:
+def test_self_assigned_addresses_are_no_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address is sought by walking a network: a /16, as self-assigned ones are, has 65 534."""
+    walked: list[int] = []
+    compared: list[IPv4Network] = []
+    hosts, overlaps = IPv4Network.hosts, IPv4Network.overlaps
+
+    def walk(network: IPv4Network) -> object:
+        walked.append(network.prefixlen)
+        return hosts(network)
+
+    def compare(network: IPv4Network, other: IPv4Network) -> bool:
+        compared.append(network)
+        return overlaps(network, other)
+
+    monkeypatch.setattr(IPv4Network, "hosts", walk)
+    monkeypatch.setattr(IPv4Network, "overlaps", compare)
     report = checked(surveyed(CASES["link-local-ipv4"]()))
+    assert [length for length in walked if length < 30] == []
+    assert len(compared) < 12 * 100, "each of the twelve ends"
     assert failed(report, "network-cables-apart") == []
     assert failed(report, "network-lan-overlap") == []
 

@@ -125,6 +125,29 @@ def test_a_crash_weighs_by_whether_its_name_is_mlxs(program: str, severity: Seve
     )
 
 
+CRASHED = f"{crashes.OWN}/python3.12-2026-01-30-101500.ips"
+PANICKED = f"{crashes.SYSTEM}/panic-full-2026-01-30-101500.0002.panic"
+
+
+@pytest.mark.parametrize(
+    ("id_", "path", "word", "kind"),
+    [
+        ("crashes-ranks", CRASHED, "tbt_post_recv", "replug"),
+        ("crashes-ranks", CRASHED, "libmlx", "run"),
+        ("crashes-panic", PANICKED, "completeMemory", "run"),
+        ("crashes-panic", PANICKED, "AppleThunderboltRDMA", "upgrade"),
+    ],
+)
+def test_what_a_report_says_is_named_weighs_and_has_its_own_fix(
+    id_: str, path: str, word: str, kind: str
+) -> None:
+    found = of(checked(crashes.left(path, f"{path}:{word}")()), id_, HOST)
+    assert found.evidence is not None
+    assert word in found.evidence.observed
+    assert found.fix is not None
+    assert (found.severity, found.fix.kind) == (Severity.WARNING, kind)
+
+
 PYTHON = "  940     1 S       01:02:03 /opt/homebrew/bin/python3.12 notebook.py"
 
 

@@ -15,6 +15,7 @@ from mlxdiag.render.diagnosed import told
 from mlxdiag.render.json import document
 from mlxdiag.render.style import Style
 from mlxdiag.report import Report
+from tests.checks.further import environment, login, resources, versions
 from tests.checks.recorded import printing, recorded
 from tests.checks.surveyed import clean
 from tests.diagnose.logs import ended, killed, raised, read
@@ -53,6 +54,44 @@ def test_the_incident_rank_2_is_macstudio3_and_its_ports_are_down() -> None:
     ]
     assert answers(case)[:2] == ["found", "ruled out"]
     assert {f.key for f in case.findings} >= {"rdma-port-active macstudio3 en3"}
+
+
+FOUND = {
+    DOMAIN: ("resources-domains", resources),
+    "[jaccl] Creating the queue pair failed with 'Resource busy (16)'.": (
+        "resources-rdma-users",
+        resources,
+    ),
+    "[ring] Couldn't bind socket (error: 48)": ("resources-ranks", resources),
+    "[jaccl] Couldn't bind socket (error: 48)": ("resources-ranks", resources),
+    "[ring] Rank cannot be larger than the size of the group": (
+        "environment-leftovers",
+        environment,
+    ),
+    "Cannot send to a singleton group": ("environment-leftovers", environment),
+    "[METAL] Command buffer execution failed: Insufficient Memory"
+    " (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)": (
+        "resources-wired-memory",
+        resources,
+    ),
+    "OSError: [Errno 28] No space left on device": ("resources-disk", resources),
+    "fish: Unsupported use of '='. In fish, please use 'set cmd '.": ("access-shell", login),
+    "panic(cpu 4 caller 0xfff): completeMemory() prepare count underflow": (
+        "resources-wired-limit",
+        resources,
+    ),
+    "_pickle.UnpicklingError: invalid load key, '\\x00'.": ("versions-mlx-lm-match", versions),
+}
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_what_check_finds_explains_what_a_log_says(text: str) -> None:
+    id_, area = FOUND[text]
+    log = read(raised(text, "[rank 1] "), "launch.log", HOSTS)
+    case = case_of(command.build([log], "0.1.0", area.FAILING[id_]()))
+    assert case.host == "macstudio2"
+    assert id_ in {finding.id for finding in case.findings}
+    assert "found" in answers(case)
 
 
 def test_the_rank_before_it_is_another_host() -> None:
@@ -131,10 +170,16 @@ def test_no_device_leads_to_the_switch() -> None:
 
 
 def test_on_a_clean_cluster_every_cause_that_is_tested_is_ruled_out() -> None:
-    case = case_of(made(raised(DOMAIN, "[rank 2] "), "clean-mesh-4"))
-    assert answers(case) == ["ruled out", "ruled out", "not tested", "ruled out"]
+    log = read(raised(DOMAIN, "[rank 2] "), "launch.log", HOSTS)
+    case = case_of(command.build([log], "0.1.0", clean()))
+    assert answers(case) == ["ruled out"] * 4
     assert case.findings == ()
     assert all(cell.sound for cell in case.cells)
+
+
+def test_what_only_check_asks_is_not_known_from_a_recording_of_ports() -> None:
+    case = case_of(made(raised(DOMAIN, "[rank 2] "), "clean-mesh-4"))
+    assert answers(case) == ["ruled out", "ruled out", "not known", "ruled out"]
 
 
 def test_a_silent_host_leaves_its_causes_unknown() -> None:

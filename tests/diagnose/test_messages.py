@@ -12,6 +12,7 @@ import pytest
 
 from mlxdiag.backends.jaccl_words import WORDS
 from mlxdiag.catalogue import ALL as CHECKS
+from mlxdiag.checks import hostfile, whole
 from mlxdiag.diagnose import page
 from mlxdiag.diagnose.entry import Entry, Role
 from mlxdiag.diagnose.matcher import Matcher, Stranger, starts
@@ -121,6 +122,18 @@ def test_the_checks_that_entries_name_exist() -> None:
     named = {id_ for entry in MESSAGES for id_ in entry.checks}
     assert named <= {check.id for check in CHECKS}
     assert len(named) > 25
+
+
+def test_a_cause_is_tested_by_checks_that_a_diagnosis_asks() -> None:
+    asked = {check.id for check in (*whole.CHECKS, *hostfile.CHECKS)}
+    for entry in MESSAGES:
+        assert set(entry.checks) <= asked, entry.id
+
+
+def test_the_two_connect_errors_and_the_two_bind_errors_know_the_same_numbers() -> None:
+    by_id = {entry.id: entry for entry in MESSAGES}
+    for what in ("bind", "connect"):
+        assert by_id[f"jaccl-{what}"].errnos.keys() == by_id[f"ring-{what}"].errnos.keys()
 
 
 def test_a_number_with_a_meaning_has_a_place_in_the_pattern_and_a_name_of_macos() -> None:

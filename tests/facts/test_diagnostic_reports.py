@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from mlxdiag.errors import ParseError
@@ -67,7 +70,41 @@ def test_anything_else_is_refused(out: bytes) -> None:
         parse(out)
 
 
-def test_only_names_are_asked_for() -> None:
+def test_known_words_in_a_report_are_its_own() -> None:
+    own = "/Users/me/Library/Logs/DiagnosticReports/python3.12-2026-01-28-101500.ips"
+    out = f"{own}\n{own}:tbt_post_recv\n{own}:libjaccl\n{own}:tbt_post_recv\n".encode()
+    (report,) = parse(out).reports
+    assert report.words == ("tbt_post_recv", "libjaccl")
+    assert report.label == "python3.12 2026-01-28-101500 (tbt_post_recv, libjaccl)"
+
+
+@pytest.mark.parametrize("out", [b":tbt_post_recv\n", b"/etc/passwd:tbt_post_recv\n"])
+def test_words_of_no_report_are_refused(out: bytes) -> None:
+    with pytest.raises(ParseError):
+        parse(out)
+
+
+def test_nothing_but_known_words_leaves_a_report(tmp_path: Path) -> None:
+    folder = tmp_path / "Library" / "Logs" / "DiagnosticReports"
+    folder.mkdir(parents=True)
+    crash = '{"frames": [{"symbol": "tbt_post_recv", "secret": "hunter2"}]}\n'
+    (folder / "python3.12-2026-01-28-101500.ips").write_text(crash, encoding="utf-8")
+    (folder / "Python-2026-01-29-101500.ips").write_text("{}\n", encoding="utf-8")
+    (folder / "Safari-2026-01-29-101500.ips").write_text(crash, encoding="utf-8")
+    closed = folder / "mlx-2026-01-30-101500.ips"
+    closed.symlink_to(tmp_path / "gone")
+    argv = [word.replace("~", str(tmp_path), 1) for word in COMMAND.argv]
+    ran = subprocess.run(argv, capture_output=True, check=False)
+    found = parse_failure(ran.stdout, ran.stderr) if ran.returncode else parse(ran.stdout)
+    assert [(report.program, report.words) for report in found.reports] == [
+        ("python3.12", ("tbt_post_recv",)),
+        ("Python", ()),
+        ("mlx", ()),
+    ]
+    assert b"hunter2" not in ran.stdout
+
+
+def test_nothing_is_changed() -> None:
     assert COMMAND.argv[0] == "find"
-    assert COMMAND.argv[-1] == "-print"
-    assert not {"-exec", "-delete", "-ok", "-fprint"} & set(COMMAND.argv)
+    assert not {"-delete", "-ok", "-fprint"} & set(COMMAND.argv)
+    assert [COMMAND.argv[at + 1] for at, w in enumerate(COMMAND.argv) if w == "-exec"] == ["grep"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlxdiag import recording
 from mlxdiag.errors import InventoryError
 from mlxdiag.preflight import baseline
 from mlxdiag.render import FORMATS
@@ -17,6 +19,7 @@ from mlxdiag.report import Report
 from tests.checks.recorded import reported
 from tests.preflight.gated import gated, judged
 from tests.render.measured import measured
+from tests.test_cli import run
 
 SINCE = "since 2026-01-30"
 
@@ -102,6 +105,16 @@ def test_a_number_is_compared_beyond_what_two_runs_differ_by() -> None:
     found = since(json.dumps(before), measured())
     assert len(found) == 2  # ring and jaccl; pairs and the tenth of bandwidth are none
     assert all("4 B p50" in text and text.endswith(f"slower {SINCE}") for text in found)
+
+
+def test_the_report_of_64_hosts_is_a_baseline(tmp_path: Path) -> None:
+    recording.save(gated("ring-64"), tmp_path / "gate")
+    words = ("preflight", "--replay", "gate", "--require", "jaccl-ring", "-f", "json")
+    first = run(*words, "--save-baseline", "b.json", cwd=tmp_path)
+    assert (tmp_path / "b.json").stat().st_size > 1 << 20
+    again = run(*words, "--baseline", "b.json", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (first.returncode, "") == (0, "")
+    assert json.loads(again.stdout)["preflight"]["changes"] == []
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,12 @@ def test_what_cannot_be_started_is_said_before_anybody_is_asked(tmp_path: Path) 
     ran = run("preflight", "--hosts", "a", "--", "no-such-program", cwd=tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "is no program on this machine" in ran.stderr
+    (tmp_path / "plain.sh").write_text("#!/bin/sh\n")
+    ran = run("preflight", "--hosts", "a", "--", "./plain.sh", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "'./plain.sh' is not executable" in ran.stderr
+    ran = run("preflight", "--hosts", "a", "--", str(tmp_path), cwd=tmp_path)
+    assert "is no program on this machine" in ran.stderr
     (tmp_path / "h.json").write_text("mine")
     ran = run("preflight", "--hosts", "a", "--hostfile-out", "h.json", cwd=tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")

@@ -64,6 +64,16 @@ def test_what_holds(case: str, require: str, backend: str | None, code: int) -> 
     assert verdict.text.startswith(what)
 
 
+def test_no_stage_is_ok_where_something_in_it_is_not_known() -> None:
+    for case in ("unreachable-host", "hung-ibv-devinfo", "truncated-json", "empty-recording"):
+        for require in ("any", "ring", "jaccl"):
+            report = judged(gated(case, require=require))
+            for stage in stages(report).values():
+                assert stage.status != "ok" or "not known" not in stage.text, (case, stage)
+    hardware = stages(judged(gated("unreachable-host")))["hardware"]
+    assert (hardware.status, hardware.counts) == ("unknown", False)
+
+
 def test_the_stages_stand_in_causal_order() -> None:
     report = judged(gated("clean-mesh-4"))
     assert list(stages(report)) == ["inventory", *STAGES]

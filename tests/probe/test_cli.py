@@ -144,7 +144,7 @@ def test_a_dry_run_starts_nothing(world: World) -> None:
         (("--level", "deep"), "'--level'"),
         (("--warmup", "-1"), "'--warmup'"),
         (("--repeat", "0"), "'--repeat'"),
-        (("--soak", "soon"), "'soon' is not a duration above 0 (30s, 10m, 2h)"),
+        (("--soak", "soon"), "'soon' is not a duration above 0, up to a year (30s, 10m, 2h)"),
         (("--soak", "0s"), "'0s' is not a duration"),
         (("-f", "1"), "'-f'"),
         (("--iters", "0"), "'--iters'"),

@@ -116,3 +116,17 @@ def test_a_host_that_is_not_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     said_now = neighbours.ask(here, None).hosts
     assert said_now["here"]["neighbours"].reason == "refused: nobody listens"
     assert found(said_now) == {"here": None}
+
+
+def test_keys_are_neither_kept_nor_shown() -> None:
+    line = (
+        b" 77 python3 -m mlx_lm.server --api-key sk-1234567890 --hf-token=hf_secret99 --port 80\n"
+    )
+    said = {
+        "access": Capture("access", (), Outcome.EXITED, 0),
+        "neighbours": Capture("neighbours", ("ps",), Outcome.EXITED, 0, stdout=line),
+    }
+    kept = neighbours.kept(said)
+    shown = "77 python3 -m mlx_lm.server --api-key *** --hf-token=*** --port 80"
+    assert kept["neighbours"].stdout == f"{shown}\n".encode()
+    assert neighbours.found({"here": kept}) == {"here": (f"pid {shown.replace(' ', ': ', 1)}",)}

@@ -66,6 +66,7 @@ def test_the_awkward_report_is_awkward() -> None:
 def test_no_format_lets_a_control_character_through(form: str, command: str) -> None:
     text = rendered(form, awkward(command))
     assert text.endswith("\n")
+    assert text.encode()
     if form != "json":  # which has its own escapes for them
         assert not FORBIDDEN.search(text), FORBIDDEN.search(text)
     if form not in ("json", "nagios"):

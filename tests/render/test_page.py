@@ -90,6 +90,21 @@ def test_it_is_never_wider_than_the_screen(
     assert show.eval("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize(
+    "name", ["incident", "unreachable-host", "mesh-9-hosts-ring", "measured-twice"]
+)
+def test_on_a_phone_the_whole_map_is_seen(name: str, show: Page, tmp_path: Path) -> None:
+    show.show(width=390)
+    show.open(write(name, tmp_path))
+    cut = """[...document.querySelectorAll('.map')].map(map => [
+      map.parentElement.scrollWidth - map.parentElement.clientWidth,
+      ...[...map.querySelectorAll('th, td, .half, .cell')].map(e => e.scrollWidth - e.clientWidth)
+    ]).map(all => Math.max(...all))"""
+    beyond = show.eval(cut)
+    assert beyond
+    assert max(beyond) <= 1, beyond
+
+
 LUMINANCE = """(() => {
   const of = (e, what) => getComputedStyle(e)[what].match(/[\\d.]+/g).map(Number);
   const light = c => c.slice(0, 3).map(v => v / 255).map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import secrets
@@ -151,8 +152,67 @@ def test_nothing_is_sent_without_an_answer_or_by_a_dry_run(
         os.close(here)
         os.close(there)
         assert ran.returncode == code, ran
-        assert "send SIGTERM to 1 processes on 1 host?" in ran.stderr
+        assert "send SIGTERM to 1 process on 1 host?" in ran.stderr
         assert (ours.poll() is None) == (code == 1)
+
+
+def test_as_json_and_without_its_key(
+    sim: SimHosts, tmp_path: Path, token: str, started: list[subprocess.Popen[str]]
+) -> None:
+    ours = serve(started, token, "stubborn", "--api-key", "sk-1234567890")
+    words = ["-i", str(inventory(sim, tmp_path, token)), "--yes", "-f", "json"]
+    dry = stop(sim, *words, "--dry-run")
+    stays = stop(sim, *words, "--grace", "0.4s")
+    short = stop(sim, *words, "--grace", "60s", "--timeout", "4")
+    went = stop(sim, *words, "--grace", "0.4s", "--force")
+    said = [json.loads(ran.stdout) for ran in (dry, stays, short, went)]
+    assert [(one["verdict"], one["exit_code"]) for one in said] == [
+        ("found", 0), ("left", 1), ("short", 124), ("clean", 0),
+    ]  # fmt: skip
+    assert [ran.returncode for ran in (dry, stays, short, went)] == [0, 1, 124, 0]
+    assert [[(t["pid"], t["fate"]) for t in one["targets"]] for one in (said[0], *said[1::2])] == [
+        [(ours.pid, None)],
+        [(ours.pid, "stays")],
+        [(ours.pid, "went after SIGKILL")],
+    ]
+    assert said[1]["targets"][0]["command"].endswith(f"{token} stubborn --api-key ***")
+    everything = "".join(ran.stdout + ran.stderr for ran in (dry, stays, short, went))
+    everything += stop(sim, *words[:-2], "--dry-run").stdout
+    assert "sk-123" not in everything
+    assert sim.wait_gone() == []
+
+
+def test_ctrl_c_at_the_question_is_130_and_no_answer_is_no(
+    sim: SimHosts, tmp_path: Path, token: str, started: list[subprocess.Popen[str]]
+) -> None:
+    ours = serve(started, token)
+    words = ["stop", "-i", str(inventory(sim, tmp_path, token)), "-f", "json"]
+    for number, expected in ((signal.SIGINT, (130, "short")), (None, (1, "declined"))):
+        here, there = pty.openpty()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "mlxdiag", *words],
+            env={**os.environ, "HOME": str(sim.home)},
+            stdin=there,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert child.stderr is not None
+        asked = b""
+        while b"[y/N]" not in asked:
+            more = os.read(child.stderr.fileno(), 4096)
+            assert more, asked
+            asked += more
+        if number is None:
+            os.write(here, b"\x04")
+        else:
+            child.send_signal(number)
+        out, _ = child.communicate(timeout=20)
+        os.close(here)
+        os.close(there)
+        said = json.loads(out)
+        assert (child.returncode, said["verdict"]) == expected
+        assert said["targets"][0]["fate"] is None
+        assert ours.poll() is None
 
 
 def test_without_a_pattern_and_with_one_for_any_python_it_is_refused(sim: SimHosts) -> None:

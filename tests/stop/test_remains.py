@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from mlxdiag.capture import ACCESS, Capture, Captures, Outcome
-from mlxdiag.cli.stop import _code, _told
+from mlxdiag.cli.stop import _code
 from mlxdiag.facts.ss import Socket
 from mlxdiag.inventory import Host, Inventory, Server
 from mlxdiag.processes import compiled
+from mlxdiag.render.stopped import told as told_of
+from mlxdiag.render.stopped import verdict
 from mlxdiag.stop.command import Listed, Result, Run, Stop, ports
 from mlxdiag.stop.remains import State, Stopped, remains, state
 from mlxdiag.stop.targets import Population, population
@@ -130,7 +132,8 @@ def stopped(server: Server, sockets: str) -> tuple[Result, list[str], int]:
     inventory = Inventory("lab", HOSTS, server=server)
     run = Run(inventory, Stop(pattern), listed, lambda _line: None)
     run._compare(listed)
-    return run.result, list(_told(listed, run.result)), _code(listed, run.result)
+    code = _code(verdict(listed, run.result), run.result.ended)
+    return run.result, list(told_of(listed, run.result)), code
 
 
 def test_without_a_process_only_free_ports_make_it_clean() -> None:

@@ -249,7 +249,27 @@ def test_the_command_line(tmp_path: Path) -> None:
     values = {(t["what"], t["subject"]): t["value"] for t in cluster["topics"]}
     assert values["port", "macstudio3 en3"] == "PORT_DOWN"
     assert run("history", "--only", "nobody", env=env).returncode == 3
+    silent = replace(recording.load(tmp_path / "night"), hosts={})
+    recording.save(silent, tmp_path / "silent")
+    for more in ((), (str(tmp_path / "night"),)):
+        ran = run("history", "import", "--keep", "10000", str(tmp_path / "silent"), *more, env=env)
+        assert ran.returncode == 3
+        assert f"not taken in: no host said anything in it\nmlxdiag: 0 taken in, {len(more)} k" in (
+            ran.stderr
+        )
     assert (Path(env["XDG_STATE_HOME"]) / "mlxdiag" / "history.sqlite").exists()
+
+
+def test_what_is_older_than_what_is_kept_is_not_said_to_be_taken_in(
+    tmp_path: Path, path: Path
+) -> None:
+    write_recording(CASES["clean-pair"](), tmp_path / "night")
+    notes: list[str] = []
+    assert take_in([tmp_path / "night"], path, 1, notes.append) == (0, 0)
+    assert [note.partition(": ")[2] for note in notes] == [
+        f"not taken in: it is of {recording.load(tmp_path / 'night').started_at[:10]}, and 1 days"
+        " are kept (--keep)"
+    ]
 
 
 def test_a_recording_of_no_host_is_named_and_adds_nothing(tmp_path: Path, path: Path) -> None:

@@ -245,6 +245,8 @@ def test_what_cannot_be_is_refused_before_a_host_is_asked(pair: Pair) -> None:
     for words, why in (
         (("--every", "soon"), "not a duration"),
         (("--prometheus-port", "0", "--prometheus-bind", "192.0.2.1"), "--prometheus-port"),
+        (("--exec-on-change", "/no/such/program now"), "/no/such/program: no program of that name"),
+        (("--exec-on-change", "/etc/passwd"), "/etc/passwd: no program of that name"),
     ):
         ran = run(*argv, *words, cwd=pair.folder, env=pair.env)
         assert (ran.returncode, ran.stdout) == (2, "")

@@ -446,6 +446,13 @@ def test_what_is_not_known_is_not_shown_as_it_was(film: Film) -> None:
     assert host.split()[-2:] == ["?", "?"]
 
 
+def test_a_host_that_was_never_reached_has_no_number_of_ranks() -> None:
+    scene = faults.away(faults.eight(), "macstudio8").broken(faults.eight())
+    lines = drawn(Film(scene), 140, 60, [])
+    (host,) = [line for line in lines if line.startswith("macstudio8  refused")]
+    assert host.split()[-2:] == ["?", "?"]
+
+
 def test_what_is_noted_is_not_lost_behind_the_view(film: Film) -> None:
     notes = ("metrics at ...", "the history is not written any more: \x1b[2J")
     lines = drawn(film, 80, 24, [], notes)

@@ -96,6 +96,21 @@ def test_what_is_saved_has_no_arguments_that_it_is_known_without() -> None:
     assert vitals.read(kept, r"serve\.py") == vitals.read(captures, r"serve\.py")
 
 
+def test_where_arguments_have_to_stay_their_keys_do_not() -> None:
+    pattern = r"serve\.py --tensor-parallel"
+    said_so = (
+        b"77 /v/python3 serve.py --tensor-parallel --api-key sk-1234567890 --port 80\n"
+        b"78 /bin/sh -c HF_TOKEN=hf_secret99 MLX_RANK=0 exec python3 serve.py\n"
+    )
+    captures = said("neighbours", said_so)
+    kept = vitals.kept(captures, pattern)
+    assert kept["neighbours"].stdout == (
+        b"78 /bin/sh -c HF_TOKEN=*** MLX_RANK=0 exec python3 serve.py\n"
+        b"77 /v/python3 serve.py --tensor-parallel --api-key *** --port 80\n"
+    )
+    assert vitals.read(kept, pattern) == vitals.read(captures, pattern)
+
+
 def test_wired_memory() -> None:
     assert vitals.read(said("vm_stat", WIRED)).wired_bytes == 340_000 * 16384
 
