@@ -1859,6 +1859,7 @@ FENCES: dict[str, set[str]] = {
         "live",
         "preflight.command",
         "probe.attempts",
+        "probe.gang",
         "probe.kernel",
         "probe.launch",
         "probe.watch",

@@ -44,12 +44,16 @@ try:
 except BaseException as error:
     said["error"] = type(error).__name__ + ": " + str(error)
 print(json.dumps(said), flush=True)
-sys.exit(9 if said["error"] and sys.argv[1:] else 0)
+unfit = said["error"] or sys.version_info < (3, 10)
+sys.exit(9 if unfit and sys.argv[1:] else 0)
 """
 """Runs on Python 3.8 and later. Without single quotes, backslashes, braces or exclamation marks,
 so that no shell and no template on its way can change it. It sees what a launched rank would see,
 a user's own site-packages too, but nothing from the folder it happens to start in. With a word
-behind it (`transport.pythons`) it exits 9 where it cannot import mlx."""
+behind it (`transport.pythons`) it exits 9 where it cannot import mlx, or is too old for a rank."""
+
+OLDEST = (3, 10)
+"""The first Python that a rank runs on."""
 
 COMMAND = Command("mlx_runtime", ("{python}", "-c", SOURCE), 30)
 
@@ -100,11 +104,17 @@ class MlxRuntime:
         """Tell whether this build can use RDMA over Thunderbolt at all."""
         return "jaccl" in self.backends
 
+    @property
+    def too_old(self) -> bool:
+        """Tell whether a rank needs a later Python than this."""
+        return tuple(map(int, re.findall(r"\d+", self.python)[:2])) < OLDEST
+
 
 def parse(out: bytes) -> MlxRuntime:
     """Find our lines among whatever libraries print around them, even without a line end.
 
-    Of several that answered, it is the first that can import MLX; failing that, the first.
+    Of several that answered, it is the first that can import MLX and is not too old for a rank;
+    failing that, the first that can import it; failing that, the first.
     """
     seen: dict[str, Looked] = {}
     answers: list[tuple[str, MlxRuntime]] = []
@@ -119,8 +129,9 @@ def parse(out: bytes) -> MlxRuntime:
         raise ParseError(f"no answer of mlxdiag's program in {out[:80]!r}")
     for path, answer in answers:
         if path in seen:
-            seen[path] = replace(seen[path], has=answer.error or f"has mlx {answer.mlx}")
-    path, answer = next((each for each in answers if each[1].error is None), answers[0])
+            old = f", but is Python {answer.python}" if answer.too_old else ""
+            seen[path] = replace(seen[path], has=answer.error or f"has mlx {answer.mlx}{old}")
+    path, answer = min(answers, key=lambda each: (each[1].error is not None, each[1].too_old))
     chosen = seen.pop(path, None)
     return replace(answer, chosen=chosen, looked=tuple(seen.values()))
 

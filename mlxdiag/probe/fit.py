@@ -9,15 +9,12 @@ from dataclasses import replace
 from mlxdiag.backends.backend import Backend, Site
 from mlxdiag.capture import Outcome
 from mlxdiag.cluster import Cluster
-from mlxdiag.facts.mlx_runtime import MlxRuntime
+from mlxdiag.facts.mlx_runtime import OLDEST, MlxRuntime
 from mlxdiag.facts.sw_vers import SwVers
 from mlxdiag.hostlist import fold
 from mlxdiag.inventory import Host
 from mlxdiag.probe.plan import Refusal
 from mlxdiag.readings import Gap, HostFacts, known, need
-
-OLDEST = (3, 10)
-"""The first Python that the kernel runs on."""
 
 JACCL_MACOS = (26, 2)
 """The first macOS that has RDMA over Thunderbolt, and so the first where mlx has jaccl."""
@@ -82,7 +79,7 @@ def _lacks(backend: Backend, facts: HostFacts) -> str:
         return f"no Python at {asked}{detail}; {NAME_IT}"
     if runtime.error is not None or runtime.mlx is None:
         return _without_mlx(runtime)
-    if _numbers(runtime.python) < OLDEST:
+    if runtime.too_old:
         where = f"{runtime.executable} is Python {runtime.python}"
         return f"{where}, a rank needs {OLDEST[0]}.{OLDEST[1]} or later; {NAME_IT}"
     if backend.mlx_name not in runtime.backends:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,8 +29,17 @@ from mlxdiag.transport.talk import Ears, NoTalkError, Talk, Talker
 
 KERNEL = Path(__file__).with_name("kernel.py")
 LEASE_EVERY_S = 1.0
+AWAY_S = 3.0
+"""Our own loop looks four times a second. So long without a look: we were stopped, or asleep."""
+
 END_S = 10.0
 """How long a rank that is done, and what was left of a rank that is not, may take to be gone."""
+
+STOPPED_S = 3.0
+"""After so long a process that is stopped is killed: it hears nobody. A supervisor takes 2 s."""
+
+KILLED_S = 3.0
+"""How long what was killed may take to be gone: who is held by the kernel does not go."""
 
 VICTIMS_S = 1.5
 """How long the others may still say what they see, once one rank has ended abnormally."""
@@ -44,6 +54,12 @@ PS_WORDS = 8
 
 OURS = "mlxdiag-kernel"
 """A word in the command of every supervisor and rank."""
+
+LOOKED = "mlxdiag-looked"
+"""A line behind those of ps: a shell that ends before it says nothing of what is left.
+
+The empty line before them ends what a shell's files printed without an end of line.
+"""
 
 LONGEST_NOISE = 1 << 16
 """Bytes without an end of line, after which what is not ours is not kept any longer."""
@@ -91,6 +107,7 @@ async def run(
         gang.phase,
         left,
         gang.launcher.log if gang.launcher else None,
+        gang.away_s,
     )
 
 
@@ -278,12 +295,28 @@ class _Gang:
         self.dismissed = False
         self.overdue: tuple[int, ...] = ()
         self.phase = ""
+        self.away_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
+        self._looked = (self._start, time.time())
         self._source = KERNEL.read_bytes()
 
     def clock(self) -> float:
         return round(self._loop.time() - self._start, 6)
+
+    def look_back(self) -> None:
+        """Notice that we were away; what ranks said meanwhile is still to be read.
+
+        The loop's clock stands still while a machine sleeps, the clock on the wall does not.
+        """
+        now = (self._loop.time(), time.time())
+        stood, slept = (new - old for new, old in zip(now, self._looked, strict=True))
+        self._looked = now
+        if max(stood, slept) < AWAY_S:
+            return
+        self.away_s = max(self.away_s, round(max(stood, slept), 1))
+        for member in self.members:
+            member.due += stood
 
     async def see_through(self, stop: asyncio.Event) -> End:
         lease = asyncio.ensure_future(self._feed())
@@ -336,12 +369,14 @@ class _Gang:
     async def _feed(self) -> None:
         while True:
             await asyncio.sleep(LEASE_EVERY_S)
+            self.look_back()
             for voice in self.voices:
                 if voice.talk is not None and not voice.over:
                     voice.talk.send(b"k\n")
 
     async def _watch(self, stopped: asyncio.Future[Any]) -> End:
         while True:
+            self.look_back()
             if any(m.over and not m.well for m in self.members):
                 if not all(m.over for m in self.members):
                     await asyncio.wait([stopped], timeout=VICTIMS_S)
@@ -401,7 +436,10 @@ class _Gang:
         return tuple(text for text in await asyncio.gather(*asked) if text)
 
     async def _left(self, where: str, host: Host, log: RankLog, voice: _Voice) -> str:
-        """Wait for what may still be on its way out: without an `exit` the lease has to run out."""
+        """Wait for what may still be on its way out: without an `exit` the lease has to run out.
+
+        What cannot go by itself, because it is stopped or its time is over, is killed.
+        """
         spawned = log.last("spawn")
         if spawned is None:
             known = voice.gone or voice.talk is None
@@ -411,19 +449,33 @@ class _Gang:
         if not pids:
             return f"{where}: not known: its host has no ps"
         patience = END_S + (0 if log.last("exit") else self.plan.lease_s)
+        stopped = self._loop.time() + STOPPED_S
         until = self._loop.time() + patience
-        while True:
-            try:
-                alive = await self._alive(host, pids)
-            except (NoTalkError, TimeoutError) as error:
-                return f"{where}: not known: {error or 'no answer'}"
-            if not alive:
-                return ""
-            if self._loop.time() > until:
-                return f"{where}: still there as pid {', '.join(alive)}"
-            await asyncio.sleep(0.2)
+        over = until + KILLED_S
+        try:
+            while alive := await self._alive(host, pids):
+                now = self._loop.time()
+                if now > over:
+                    return f"{where}: still there as pid {', '.join(alive)}"
+                halted = [pid for pid, stat in alive.items() if stat.startswith("T")]
+                if str(spawned.get("supervisor")) in halted and not log.last("stood"):
+                    log.events.append({"ev": "stood", "at": self.clock()})
+                if doomed := list(alive) if now > until else halted if now > stopped else []:
+                    await self._ask(host, f"kill -KILL {' '.join(doomed)}")
+                await asyncio.sleep(0.2)
+        except (NoTalkError, TimeoutError) as error:
+            return f"{where}: not known: {error or 'no answer'}"
+        return ""
 
-    async def _alive(self, host: Host, pids: Mapping[int, str]) -> list[str]:
+    async def _alive(self, host: Host, pids: Mapping[int, str]) -> dict[str, str]:
+        """List which of these processes there still are, by pid: what ps says of their state."""
+        ps = f"ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
+        lines = await self._ask(host, ps)
+        rows = (row.split(maxsplit=7) for row in lines)
+        return {row[0]: row[1] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)}
+
+    async def _ask(self, host: Host, command: str) -> list[str]:
+        """Run a command on a host; raise NoTalkError where its shell does not come to it."""
         said: list[bytes] = []
         broken: list[str] = []
         ended = asyncio.Event()
@@ -433,7 +485,7 @@ class _Gang:
             ended.set()
 
         ears = Ears(said.append, lambda _data: None, end)
-        line = f"exec ps -ww -o pid=,stat=,lstart=,command= -p {','.join(map(str, pids))}"
+        line = f"echo; {command}; echo {LOOKED}"
         talk = await self.talker_for(host).talk(host, line, ears)
         try:
             await asyncio.wait_for(ended.wait(), 10)
@@ -441,8 +493,10 @@ class _Gang:
             await talk.close()
         if broken:
             raise NoTalkError(Outcome.DISCONNECTED, broken[0])
-        rows = (row.split(maxsplit=7) for row in b"".join(said).decode().splitlines())
-        return [row[0] for row in rows if len(row) == PS_WORDS and _is_ours(row, pids)]
+        lines = b"".join(said).decode("utf-8", "replace").splitlines()
+        if LOOKED not in lines:
+            raise NoTalkError(Outcome.DISCONNECTED, "its shell did not run what it was told")
+        return lines
 
 
 def _is_ours(row: Sequence[str], pids: Mapping[int, str]) -> bool:

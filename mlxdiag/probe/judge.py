@@ -35,6 +35,9 @@ ALARM = 14
 LISTEN_S = 7.0
 """When the last try to connect to jaccl's rank 0 is made, counted from the rank's own init."""
 
+STILL_S = 10.0
+"""Without a heartbeat for so long in between, a rank has cost the others their deadline."""
+
 SILENT_S = 3.0
 """Without a heartbeat for so long, while others have one: frozen, or its host is gone."""
 
@@ -127,9 +130,11 @@ class Probe:
 
 def judge(plan: Plan, run: GangRun) -> Probe:
     """Blame first; only a run that nobody spoilt has numbers."""
+    if _away(plan, run):
+        run = replace(run, end="interrupted")
     blame = _blame(plan, run)
     rows = () if blame else _rows(plan, run)
-    late = latecomer.notes(plan, run) if rows else ()
+    late = () if blame else (*latecomer.notes(plan, run), *latecomer.pauses(plan, run))
     return Probe(plan, run, blame, rows, surroundings(run), _soak(plan, run), late)
 
 
@@ -138,7 +143,8 @@ def _blame(plan: Plan, run: GangRun) -> Blame | None:
         if (found := look(run)) is not None:
             return found
     if run.end == "interrupted":
-        return Blame((), "interrupted")
+        away = f"interrupted: mlxdiag itself did not run for {run.away_s:.0f} s"
+        return Blame((), away if _away(plan, run) else "interrupted")
     accuse = BACKENDS[plan.backend].accuse
     if accuse is not None and (told := accuse(plan, run)) is not None:
         return Blame(*told)
@@ -150,13 +156,44 @@ def _blame(plan: Plan, run: GangRun) -> Blame | None:
     return _first_failure(plan, run)
 
 
+def _away(plan: Plan, run: GangRun) -> bool:
+    """Whether ranks ended because we were stopped or asleep: that says nothing about the hosts."""
+    leases = [log for log in run.logs if (log.last("exit") or {}).get("why") == "lease"]
+    return bool(run.away_s and leases) and not any(_own_error(plan, log) for log in run.logs)
+
+
 def _wrong(run: GangRun) -> Blame | None:
-    """Wrong data: the ranks whose bits were wrong, as every rank that saw it agrees."""
-    seen = [e for log in run.logs for e in log.events if e["ev"] == "fail" and e["kind"] == "wrong"]
+    """Wrong data: the ranks whose bits were wrong, as every rank that saw it agrees.
+
+    A sum or a gather is the same for all. Where some found it right, what was given was right: then
+    those are named who got it wrong. A block that is wrong for all but its own rank is that one's.
+    """
+    failed = {log.rank: log.last("fail") or {} for log in run.logs}
+    seen = {rank: event for rank, event in failed.items() if event.get("kind") == "wrong"}
     if not seen:
         return None
-    guilty = sorted({rank for event in seen for rank in event["guilty"]})
-    return Blame(tuple(guilty), "its data arrived wrong", seen[0]["text"])
+    first = next(iter(seen.values()))
+    op = first.get("op")
+    evidence = f"{first['text']} (on rank {', '.join(map(str, seen))})"
+    guilty = tuple(sorted({rank for event in seen.values() for rank in event["guilty"]}))
+    ours = max(event.get("begun", 0) for event in seen.values())
+    own = guilty if op == "all_gather" else ()
+    right = [g.rank for g in run.logs if g.rank not in (*seen, *own) and _passed(g, ours)]
+    if right and op != "send":
+        which = ", ".join(map(str, right))
+        return Blame(tuple(seen), f"got wrong data where rank {which} got the right", evidence)
+    if all(event.get("own") for event in seen.values()):
+        return Blame(tuple(seen), "got wrong data", evidence)
+    if not guilty:
+        return Blame((), "data arrived wrong, and not known whose", evidence)
+    sums = op == "all_sum"
+    text = "its part of a sum is wrong" if sums else "its data arrived wrong"
+    return Blame(guilty, text, evidence)
+
+
+def _passed(log: RankLog, begun: int) -> bool:
+    """Whether a rank is through with comparing a collective: it came to a later one, or is done."""
+    return log.last("done") is not None or _begun(log) > begun
 
 
 def _stranger(run: GangRun) -> Blame | None:
@@ -180,7 +217,15 @@ def _first_failure(plan: Plan, run: GangRun) -> Blame:
         return _culprit(plan, run, own)
     if silent:
         return _unstarted(silent)
-    return _mute(run) or _early(run) or _echoes(plan, run)
+    return _unheard(plan, run) or _mute(run) or _early(run) or _echoes(plan, run)
+
+
+def _unheard(plan: Plan, run: GangRun) -> Blame | None:
+    """Name whom no word of ours reached for as long as a lease, though all were sent one."""
+    unheard = tuple(log.rank for log in run.logs if (log.last("exit") or {}).get("why") == "lease")
+    if not unheard:
+        return None
+    return Blame(unheard, f"heard nothing of mlxdiag for {plan.lease_s:.0f} s: the way to its host")
 
 
 def _alarmed(log: RankLog) -> bool:
@@ -310,16 +355,21 @@ def _at_deadline(plan: Plan, run: GangRun) -> Blame:
         return Blame(ranks, f"did not come out of {run.phase} in time", _stacks(late))
     if run.phase == "init":
         return _explained(plan, _in_init(plan, run, _lines(_states(run), _stacks(late))))
-    blame = _in_collectives(run)
+    blame = _in_collectives(plan, run)
     return replace(blame, evidence=_stacks(late))
 
 
-def _in_collectives(run: GangRun) -> Blame:
+def _in_collectives(plan: Plan, run: GangRun) -> Blame:
     """Compare how many each has come to; ranks that go on are only asked who waits for whom."""
     if any(_moves(log) for log in run.logs):
         if (found := latecomer.accused(run)) is not None:
             return Blame((found[0],), found[1])
-        return Blame((), "the ranks go on, too slowly for the deadline")
+        if (still := latecomer.stood_still(run)) is not None and still[1] > STILL_S:
+            return Blame((still[0],), f"stood still for {still[1]:.0f} s, then went on")
+        seconds = plan.deadlines_s.get(run.phase, 0)
+        return Blame(
+            (), f"the ranks go on, too slowly for the {seconds:.0f} s that {run.phase} has"
+        )
     begun = {log.rank: _begun(log) for log in run.logs}
     least = min(begun.values())
     if least < max(begun.values()):
@@ -377,7 +427,11 @@ def _mute(run: GangRun) -> Blame | None:
     mute = tuple(log.rank for log in run.logs if log.last("exit") is None)
     if not mute or len(mute) == len(run.logs):
         return None
-    return Blame(mute, "does not answer any more: its host, or the way to it, is gone")
+    if stood := tuple(log.rank for log in run.logs if log.rank in mute and log.last("stood")):
+        return Blame(stood, "its supervisor is stopped (SIGSTOP, or a debugger)")
+    return Blame(
+        mute, "does not answer any more: it or its host is stopped, or the way there is gone"
+    )
 
 
 def _stopped(run: GangRun) -> Blame | None:
@@ -447,7 +501,7 @@ ALONE = ("spawn", "import", "ready")
 
 
 def _heard(log: RankLog) -> float:
-    own = [e["at"] for e in log.events if e["ev"] not in ("stderr", "exit")]
+    own = [e["at"] for e in log.events if e["ev"] not in ("stderr", "exit", "stood")]
     return max(own, default=0.0)
 
 

@@ -61,6 +61,8 @@ LIVE_BYTES, LAST_BYTES = 1 << 18, 1 << 16
 SLICE = 1 << 20
 PLANES = 3
 """Bits per rank in the check: values 1..7, so sums of up to ten ranks never carry (int32)."""
+EXACT_BITS = {"int32": 30, "float32": 24, "float16": 11, "bfloat16": 8}
+"""Of each dtype: so wide whole numbers are exact in it."""
 
 SHORT_GAP_S = 0.5
 LONG_GAP_S = 61.0
@@ -881,6 +883,7 @@ def check_sum(rank: Rank, group: Any, count: int, iteration: int) -> None:
     rank.begun += 1
     total = mx.distributed.all_sum(mine, group=group)
     mx.eval(total)
+    alike(rank, "all_sum", total, mine)
     for start in range(0, count, SLICE):
         some = min(SLICE, count - start)
         parts = [plane(r, some, iteration, start) for r in range(group.size())]
@@ -892,6 +895,21 @@ def check_sum(rank: Rank, group: Any, count: int, iteration: int) -> None:
         if wrong:
             offset = mx.argmax(got != wanted).item()
             blame(rank, "all_sum", got, parts, offset, start, wrong, iteration)
+
+
+def alike(rank: Rank, op: str, got: Any, mine: Any, times: int = 1) -> None:
+    """Fail where a result is not of the kind and size that was given: no other rank can do that."""
+    if (got.dtype, got.size) == (mine.dtype, mine.size * times):
+        return
+    rank.fail(
+        "wrong",
+        f"{op}: the result is {got.size} of {got.dtype}, not {mine.size * times} of {mine.dtype}",
+        op=op,
+        wrong=got.size,
+        offset=0,
+        guilty=[rank.job["rank"]],
+        own=True,
+    )
 
 
 def blame(
@@ -917,12 +935,15 @@ def blame(
     )
 
 
-def decoded(value: int, parts: list[int]) -> list[int]:
-    """Name the ranks whose bits of a sum are not what they gave; nobody where bits are shared."""
-    if len(parts) > 10:
+def decoded(value: float, parts: Sequence[float], bits: int = 30) -> list[int]:
+    """Name the ranks whose bits of a sum are not what they gave; nobody where bits are shared.
+
+    A value that is no whole number of these bits, such as NaN, says nothing of any rank.
+    """
+    if len(parts) * PLANES > bits or not -(1 << 31) <= value < 1 << 31:
         return []
     masks = [7 << (PLANES * peer) for peer in range(len(parts))]
-    return [peer for peer, mask in enumerate(masks) if (value ^ parts[peer]) & mask]
+    return [peer for peer, mask in enumerate(masks) if (int(value) ^ int(parts[peer])) & mask]
 
 
 def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
@@ -931,6 +952,7 @@ def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
     rank.begun += 1
     everything = mx.distributed.all_gather(mine, group=group)
     mx.eval(everything)
+    alike(rank, "all_gather", everything, mine, group.size())
     for peer in range(group.size()):
         got = everything[peer * count : (peer + 1) * count]
         unequal = got != plane(peer, count, iteration)
@@ -950,28 +972,48 @@ def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
 def check_floats(rank: Rank, group: Any) -> None:
     """Sum small whole numbers in the dtypes that models use; all of them are exact."""
     for name in ("float32", "float16", "bfloat16"):
-        dtype = getattr(mx, name)
-        index = mx.arange(1027, dtype=mx.int32)
-        mine = ((index + rank.job["rank"]) % 8).astype(dtype)
+        mine = given(rank.job["rank"], group.size(), 1027, name)
         rank.begun += 1
         total = mx.distributed.all_sum(mine, group=group)
         mx.eval(total)
-        wanted = mx.zeros(1027, dtype=mx.int32)
-        for peer in range(group.size()):
-            wanted = wanted + (index + peer) % 8
-        unequal = total.astype(mx.int32) != wanted
+        check_total(rank, group.size(), 1027, name, total, "")
+        rank.seq += 1
+
+
+def given(peer: int, size: int, count: int, name: str, start: int = 0) -> Any:
+    """What a rank gives to a sum that is exact in a dtype; bits of its own where it has enough."""
+    dtype = getattr(mx, name)
+    if size * PLANES <= EXACT_BITS[name]:
+        return plane(peer, count, 0, start).astype(dtype)
+    return ((mx.arange(start, start + count, dtype=mx.int32) + peer) % 8).astype(dtype)
+
+
+def check_total(rank: Rank, size: int, count: int, name: str, total: Any, which: str) -> None:
+    """Compare a sum of what all ranks gave, every element of it; `which` one it was is said."""
+    what = f"all_sum of {name}{which}"
+    alike(rank, what, total, given(0, size, count, name))
+    for start in range(0, count, SLICE):
+        some = min(SLICE, count - start)
+        parts = [given(peer, size, some, name, start) for peer in range(size)]
+        wanted = parts[0]
+        for part in parts[1:]:
+            wanted = wanted + part
+        got = total[start : start + some]
+        unequal = got != wanted
         wrong = mx.sum(unequal).item()
         if wrong:
+            at = mx.argmax(unequal).item()
             rank.fail(
                 "wrong",
-                f"all_sum of {name}: {wrong} wrong elements",
+                f"{what}: {wrong} wrong elements, the first at {start + at}",
                 op="all_sum",
                 wrong=wrong,
-                offset=mx.argmax(unequal).item(),
-                guilty=[],
+                offset=start + at,
+                guilty=decoded(
+                    got[at].item(), [part[at].item() for part in parts], EXACT_BITS[name]
+                ),
                 dtype=name,
             )
-        rank.seq += 1
 
 
 SHIFTS = (1, 1027, (1 << 18) + 3)
@@ -994,20 +1036,27 @@ def check_send(rank: Rank, group: Any, count: int, name: str) -> int:
     mx.eval(mx.distributed.all_sum(mx.ones(1, dtype=mx.int32), group=group))
     rank.begun += 1
     got = exchange(group, mine, like, before, after, first=me % 2 == 0)
-    unequal = got != numbers(before, count, 1, dtype)
+    check_shift(rank, before, name, mine, got, "")
+    rank.seq += 2
+    return count
+
+
+def check_shift(rank: Rank, before: int, name: str, mine: Any, got: Any, which: str) -> None:
+    """Compare what came from the left."""
+    what = f"recv of {name} from rank {before}{which}"
+    alike(rank, what, got, mine)
+    unequal = got != numbers(before, mine.size, 1, mine.dtype)
     wrong = mx.sum(unequal).item()
     if wrong:
         rank.fail(
             "wrong",
-            f"recv of {name} from rank {before}: {wrong} wrong elements",
+            f"{what}: {wrong} wrong elements",
             op="send",
             wrong=wrong,
             offset=mx.argmax(unequal).item(),
             guilty=[before],
             dtype=name,
         )
-    rank.seq += 2
-    return count
 
 
 def numbers(rank: int, count: int, iteration: int, dtype: Any) -> Any:
@@ -1022,22 +1071,33 @@ def check_gather_of(rank: Rank, group: Any, name: str) -> None:
     """Gather the dtype that is timed; every block must be its rank's own."""
     count, dtype = 1027, getattr(mx, name)
     rank.begun += 1
-    everything = mx.distributed.all_gather(numbers(rank.job["rank"], count, 2, dtype), group=group)
+    mine = numbers(rank.job["rank"], count, 2, dtype)
+    everything = mx.distributed.all_gather(mine, group=group)
     mx.eval(everything)
-    for peer in range(group.size()):
-        unequal = everything[peer * count : (peer + 1) * count] != numbers(peer, count, 2, dtype)
+    check_blocks(rank, group.size(), name, mine, everything, 2, "")
+    rank.seq += 1
+
+
+def check_blocks(
+    rank: Rank, size: int, name: str, mine: Any, everything: Any, iteration: int, which: str
+) -> None:
+    """Compare what was gathered: every block must be its rank's own."""
+    what, count = f"all_gather of {name}{which}", mine.size
+    alike(rank, what, everything, mine, size)
+    for peer in range(size):
+        wanted = numbers(peer, count, iteration, mine.dtype)
+        unequal = everything[peer * count : (peer + 1) * count] != wanted
         wrong = mx.sum(unequal).item()
         if wrong:
             rank.fail(
                 "wrong",
-                f"all_gather of {name}: {wrong} wrong elements of rank {peer}",
+                f"{what}: {wrong} wrong elements of rank {peer}",
                 op="all_gather",
                 wrong=wrong,
                 offset=mx.argmax(unequal).item(),
                 guilty=[peer],
                 dtype=name,
             )
-    rank.seq += 1
 
 
 def exchange(group: Any, mine: Any, like: Any, before: int, after: int, *, first: bool) -> Any:
@@ -1054,13 +1114,17 @@ def exchange(group: Any, mine: Any, like: Any, before: int, after: int, *, first
 
 
 def in_measure(rank: Rank, group: Any, size: int) -> None:
-    """Time one collective per eval; raw nanoseconds of every iteration are the result."""
+    """Time one collective per eval; raw nanoseconds of every iteration are the result.
+
+    The last one is compared, when its time was taken: results of the others are let go at once, as
+    they would be in anybody's loop.
+    """
     rank.enter("measure", size=size)
     job = rank.job
     iterations = job["iterations"][str(size)]
     dtype = getattr(mx, job["dtype"])
     count = max(1, size // dtype.size)
-    step = OPS[job["op"]](rank, group, count, dtype)
+    step, compare_last = OPS[job["op"]](rank, group, count, dtype)
     one = mx.ones(1, dtype=mx.int32)
     for _ in range(job["warmup"]):
         rank.begun += 1
@@ -1069,39 +1133,68 @@ def in_measure(rank: Rank, group: Any, size: int) -> None:
     barrier = mx.distributed.all_sum(one, group=group)
     mx.eval(barrier)
     clock, samples = time.perf_counter_ns, []
-    for _ in range(iterations):
+    result = None
+    for left in range(iterations, 0, -1):
         rank.begun += 1
-        start = clock()
-        step()
-        samples.append(clock() - start)
+        if left > 1:
+            start = clock()
+            step()
+            samples.append(clock() - start)
+        else:
+            start = clock()
+            result = step()
+            samples.append(clock() - start)
         rank.waited_ns += samples[-1]
         rank.seq += 1
+    if job["check"]:
+        compare_last(result, f", the last of {iterations} that were timed")
     rank.tell("samples", op=job["op"], size=count * dtype.size, count=count, ns=samples)
 
 
-def all_sum_step(_rank: Rank, group: Any, count: int, dtype: Any) -> Step:
+Timed = tuple[Step, Callable[[Any, str], None]]
+"""One collective, which returns its result; and what compares that."""
+
+
+def all_sum_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """The input stays the same: what is timed includes MLX's copy of it, as inference pays it."""
-    value = mx.ones(count, dtype=dtype)
+    size, name = group.size(), rank.job["dtype"]
+    value = given(rank.job["rank"], size, count, name).astype(dtype)
     mx.eval(value)
     all_sum, evaluate = mx.distributed.all_sum, mx.eval
-    return lambda: evaluate(all_sum(value, group=group))
+
+    def step() -> Any:
+        total = all_sum(value, group=group)
+        evaluate(total)
+        return total
+
+    return step, lambda got, which: check_total(rank, size, count, name, got, which)
 
 
-def all_gather_step(_rank: Rank, group: Any, count: int, dtype: Any) -> Step:
+def all_gather_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """Every rank gives `count` elements and receives all."""
-    value = mx.ones(count, dtype=dtype)
+    size, name = group.size(), rank.job["dtype"]
+    value = numbers(rank.job["rank"], count, 1, dtype)
     mx.eval(value)
     all_gather, evaluate = mx.distributed.all_gather, mx.eval
-    return lambda: evaluate(all_gather(value, group=group))
+
+    def step() -> Any:
+        everything = all_gather(value, group=group)
+        evaluate(everything)
+        return everything
+
+    return step, lambda got, which: check_blocks(rank, size, name, value, got, 1, which)
 
 
-def send_step(rank: Rank, group: Any, count: int, dtype: Any) -> Step:
+def send_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """One shift around the ring: a send has no end of its own, an exchange has."""
-    me, size = rank.job["rank"], rank.job["size"]
+    me, size, name = rank.job["rank"], rank.job["size"], rank.job["dtype"]
     before, after = (me - 1) % size, (me + 1) % size
-    value, like = mx.ones(count, dtype=dtype), mx.zeros(count, dtype=dtype)
+    value, like = numbers(me, count, 1, dtype), mx.zeros(count, dtype=dtype)
     mx.eval(value, like)
-    return lambda: exchange(group, value, like, before, after, first=me % 2 == 0)
+    return (
+        lambda: exchange(group, value, like, before, after, first=me % 2 == 0),
+        lambda got, which: check_shift(rank, before, name, value, got, which),
+    )
 
 
 def in_pairs(rank: Rank, group: Any, size: int) -> None:
@@ -1262,7 +1355,7 @@ def in_soak(rank: Rank, group: Any) -> None:
             done.pause(seconds)
         for burst in bursts(counts, turn):
             in_burst(rank, group, pattern, done, burst)
-            if time.monotonic() - done.told > max(1.0, done.wanted_s / 100):
+            if time.monotonic() - done.told > min(60.0, max(1.0, done.wanted_s / 100)):
                 done.tell()
     done.tell()
 
@@ -1350,6 +1443,7 @@ def compare(rank: Rank, pattern: Pattern, done: Soaking, count: int, result: Any
     """Look at every element of a result; the first that is wrong ends the soak with its rank."""
     op, ranks = rank.job["op"], pattern.ranks
     sent = {"all_sum": [None], "all_gather": range(ranks), "send": [(rank.job["rank"] - 1) % ranks]}
+    alike(rank, f"{op} of the soak", result, pattern.ramp[:count], len(sent[op]))
     for place, peer in enumerate(sent[op]):
         got = result[place * count : (place + 1) * count]
         wanted = (

@@ -1,4 +1,4 @@
-"""Latecomer: the rank that all others wait for in every collective. Pure.
+"""Latecomer: the rank that all others wait for, in every collective or for once long. Pure.
 
 A rank's own times do not say that it is slow: who comes last waits for nobody, so its times are the
 shortest of all. What gives it away is how long each rank is inside collectives.
@@ -7,6 +7,7 @@ shortest of all. What gives it away is how long each rank is inside collectives.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median_low
 
 from mlxdiag.probe.plan import Plan
@@ -45,6 +46,39 @@ def _waiting(log: RankLog) -> float | None:
     told = [(e["at"], e["waited_s"]) for e in beats if "waited_s" in e]
     spent = told[-1][0] - told[0][0] if told else 0.0
     return (told[-1][1] - told[0][1]) / spent if spent > LONG_S else None
+
+
+def stood_still(run: GangRun) -> tuple[int, float] | None:
+    """Name the rank that gave no heartbeat for some seconds, though all others did; how long.
+
+    It was stopped and continued, its host slept or swapped, or nothing came through from there.
+    """
+    beats = {log.rank: [e["at"] for e in log.events if e["ev"] == "beat"] for log in run.logs}
+    found: list[tuple[float, int]] = []
+    for rank, ats in beats.items():
+        for before, after in pairwise(ats):
+            others = [_longest(at, before, after) for other, at in beats.items() if other != rank]
+            if after - before > LONG_S and others and max(others) < (after - before) / 2:
+                found.append((after - before, rank))
+    if not found:
+        return None
+    seconds, rank = max(found)
+    return rank, seconds
+
+
+def _longest(ats: Sequence[float], start: float, end: float) -> float:
+    """Longest time without a heartbeat between two moments."""
+    inside = [start, *(at for at in ats if start < at < end), end]
+    return max(after - before for before, after in pairwise(inside))
+
+
+def pauses(plan: Plan, run: GangRun) -> tuple[str, ...]:
+    """Say which rank stood still for a while in a launch that went well."""
+    if (found := stood_still(run)) is None:
+        return ()
+    rank, seconds = found
+    who = f"rank {rank} ({plan.ranks[rank].host.name})"
+    return (f"{who} gave no heartbeat for {seconds:.0f} s while the others did: they waited",)
 
 
 def notes(plan: Plan, run: GangRun) -> tuple[str, ...]:

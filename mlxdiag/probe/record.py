@@ -25,6 +25,7 @@ def to_files(plan: Plan, run: GangRun) -> dict[str, bytes]:
             "overdue": run.overdue,
             "phase": run.phase,
             "left": run.left,
+            "away_s": run.away_s,
         },
         "ranks": [_head(log) for log in run.logs],
         "launcher": run.launcher and _head(run.launcher),
@@ -56,6 +57,7 @@ def from_files(files: Mapping[str, bytes], source: str) -> tuple[Plan, GangRun]:
             run["phase"],
             tuple(run["left"]),
             _log(LAUNCHER, launcher, files[LAUNCHED]) if launcher else None,
+            float(run.get("away_s", 0.0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordingError(f"{source}: not a recorded probe: {error!r}") from error

@@ -48,7 +48,8 @@ class RankLog:
 class GangRun:
     """How a launch ended. `overdue` are the ranks that did not pass a phase in its time.
 
-    `launcher` is what mpirun said, where one started the ranks.
+    `launcher` is what mpirun said, where one started the ranks. `away_s` is the longest time that
+    mlxdiag itself did not run: stopped, or its machine asleep.
     """
 
     logs: tuple[RankLog, ...]
@@ -58,6 +59,7 @@ class GangRun:
     phase: str = ""
     left: tuple[str, ...] = ()
     launcher: RankLog | None = None
+    away_s: float = 0.0
 
 
 def samples(run: GangRun) -> dict[int, list[tuple[int, list[int]]]]:

@@ -1,9 +1,10 @@
 """Where a host's interpreter with mlx may be, in sh: `seek`, a part of the program of `shell`.
 
 Only where the inventory names none. Folders are looked into first, which costs next to nothing: an
-interpreter is started where the files of mlx lie beside it, and the first one that can import it is
-the host's. At the end python3 on PATH is started in any case, because it may have mlx from places
-that are not looked into. Nothing is written, and no tool (uv, conda, brew) is run.
+interpreter is started where the files of mlx lie beside it, and the first one that can import it,
+and that a rank can run on, is the host's. At the end python3 on PATH is started in any case,
+because it may have mlx from places that are not looked into. Nothing is written, and no tool (uv,
+conda, brew) is run.
 
 Every place with an interpreter is a line of stdout before the answers, `MARK VERDICT: WHY: PATH`,
 PATH with `~/` for the login folder. VERDICT is `mlx` for one that is started next, `no mlx`, or
@@ -27,7 +28,7 @@ STARTS = 3
 """Interpreters started because mlx lies beside them; python3 on PATH comes on top."""
 
 FAILED = 9
-"""Exit status of a program that has answered that it cannot import mlx."""
+"""Exit status of a program that has answered that it is of no use: no mlx, or too old."""
 
 _ACTIVE = "the active virtual environment"
 _UV = "${XDG_DATA_HOME:-$U/.local/share}/uv"

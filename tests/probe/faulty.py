@@ -119,7 +119,7 @@ def stale_ranks(plan: Plan) -> Iterator[None]:
 
 
 COUNT = '    dtype = getattr(mx, job["dtype"])\n    count = max(1, size // dtype.size)'
-LOOP = "    for _ in range(iterations):\n"
+LOOP = "    for left in range(iterations, 0, -1):\n"
 """Where the kernel times."""
 JOIN = "    start = time.perf_counter()\n    group"
 IMPORT = '    rank.enter("import")\n'
@@ -133,6 +133,14 @@ FLIP = (
     "            made[777] = made[777] ^ (1 << 3)\n"
     "        return made\n"
 )
+
+TOTAL = '    alike(rank, "all_sum", total, mine)\n'
+LAST = '    if job["check"]:\n        compare_last('
+
+
+def result(change: str) -> Changes:
+    """Let rank 1 get another result of a sum of 1 KiB than the others."""
+    return ((TOTAL, f"    if rank.job['rank'] == 1 and count == 256:\n        {change}\n{TOTAL}"),)
 
 
 def in_loop(does: str) -> Changes:
@@ -196,6 +204,21 @@ FAULTS: Mapping[str, Fault] = {
     "more data than planned": Fault(changes=((COUNT, f"{COUNT} * (1 + (ME == 1))"),)),
     # Wrong data.
     "one flipped element": Fault(changes=((CHECK, FLIP),)),
+    "one element of a result": Fault(changes=result("total[77] = total[77] ^ 1")),
+    "a result of another kind": Fault(changes=result("total = total.astype(mx.float32)")),
+    "a result of another size": Fault(changes=result("total = total[:1]")),
+    "a result that is no number": Fault(
+        changes=(
+            (
+                '        check_total(rank, group.size(), 1027, name, total, "")\n',
+                "        total = total * float('nan') if rank.job['rank'] == 1 else total\n"
+                '        check_total(rank, group.size(), 1027, name, total, "")\n',
+            ),
+        )
+    ),
+    "one element of the last that is timed": Fault(
+        changes=((LAST, f"    if ME == 1:\n        result[0] = 5\n{LAST}"),)
+    ),
     # Another plan than that of the others.
     "a hostfile of another size": Fault(lambda plan: listed(plan, lambda all_: all_[:2], 1)),
     "a number that another has": Fault(lambda plan: numbered(plan, 1, 0)),

@@ -74,6 +74,7 @@ def probed(fault: str, folder: Path, argv: tuple[str, ...], count: int = 3) -> E
     return Ended(ran.returncode, document(ran.stdout), seconds)
 
 
+RIGHT = "got wrong data where rank 0, 2 got the right"
 KILLED = "was ended by signal 9 in "
 STOPPED = r"is stopped \(SIGSTOP, or a debugger\) in "
 
@@ -105,7 +106,32 @@ CASES: tuple[tuple[str, tuple[str, ...], str, float], ...] = (
     (
         "one flipped element",
         CHECKED,
-        "its data arrived wrong\nall_sum: 1 wrong elements, the first at 777$",
+        r"its part of a sum is wrong\n.*1 wrong elements, the first at 777 \(on rank 0, 1, 2\)$",
+        25,
+    ),
+    (
+        "one element of a result",
+        CHECKED,
+        rf"{RIGHT}\nall_sum: 1 wrong elements, the first at 77 \(on rank 1\)$",
+        25,
+    ),
+    (
+        "a result of another kind",
+        CHECKED,
+        rf"{RIGHT}\nall_sum: the result is 256 of mlx.core.float32, not 256 of mlx.core.int32",
+        25,
+    ),
+    ("a result of another size", CHECKED, rf"{RIGHT}\nall_sum: the result is 1 of .*, not 256", 25),
+    (
+        "a result that is no number",
+        CHECKED,
+        rf"{RIGHT}\nall_sum of float32: 1027 wrong elements, the first at 0",
+        25,
+    ),
+    (
+        "one element of the last that is timed",
+        CHECKED,
+        rf"{RIGHT}\nall_sum of float32, the last of 5 that were timed: 1 wrong elements",
         25,
     ),
     (

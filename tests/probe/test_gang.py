@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_one_wrong_element_of_a_send_names_who_sent_it(
     monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, flips))
     blame = blamed(launched(plan_of(3, check=True, op="all_sum")))
     assert blame.ranks == (2,)
-    assert blame.evidence == "recv of int32 from rank 2: 1 wrong elements"
+    assert blame.evidence == "recv of int32 from rank 2: 1 wrong elements (on rank 0)"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -123,7 +124,28 @@ def test_the_dtype_that_is_timed_is_checked_in_every_collective(
     monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, flips, text, own))
     blame = blamed(launched(plan_of(3, check=True, dtype=dtype)))
     assert blame.ranks == (1,)
-    assert blame.evidence == f"all_gather of {dtype}: 1027 wrong elements of rank 1"
+    wrong = f"all_gather of {dtype}: 1027 wrong elements of rank 1"
+    assert blame.evidence == f"{wrong} (on rank 0, 2)"
+
+
+@pytest.mark.parametrize("op", ["all_gather", "send"])
+def test_the_last_that_is_timed_is_compared_in_the_other_collectives(
+    op: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = '    if job["check"]:\n        compare_last('
+    flips = (last, f"    if ME == 1:\n        result[0] = result[0] + 1\n{last}")
+    monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, flips))
+    blame = blamed(launched(plan_of(3, check=True, op=op)))
+    assert blame.ranks == ((1,) if op == "all_gather" else (0,))
+    assert ", the last of 5 that were timed" in blame.evidence
+    assert blame.evidence.endswith(" (on rank 1)")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int32"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_sums_of_every_dtype_are_exact(dtype: str, count: int) -> None:
+    """Four ranks have no bits of their own in float16 and bfloat16."""
+    assert launched(plan_of(count, check=True, dtype=dtype, sizes=(4, 8204))).passed
 
 
 # Nobody says anything any more.
@@ -138,14 +160,31 @@ def test_a_lease_that_runs_out_ends_a_rank(world: World, monkeypatch: pytest.Mon
     assert world.left() == []
 
 
+def test_who_was_stopped_itself_blames_no_host() -> None:
+    """Our own process, in the middle of a launch: all leases run out, and one rank is first."""
+    probe = launched(replace(long_plan(2), lease_s=2.0), at(1, "beat", lambda _pid: time.sleep(6)))
+    assert ("lease", None, signal.SIGTERM) in exits(probe.run.logs)
+    assert probe.run.end == "interrupted"
+    assert blamed(probe) == Blame((), "interrupted: mlxdiag itself did not run for 6 s")
+
+
+def test_who_was_stopped_itself_takes_nobody_for_late() -> None:
+    """What the ranks said meanwhile is still to be read: they are through with what was due."""
+    plan = plan_of(2, sizes=(4,), iterations=50)
+    plan = replace(plan, lease_s=30.0, deadlines_s={**plan.deadlines_s, "measure": 5.0})
+    probe = launched(plan, at(1, "measure", lambda _pid: time.sleep(6)))
+    assert probe.blame is None
+    assert probe.run.away_s >= 6.0
+
+
 @pytest.mark.parametrize("clock_was_set", [False, True])
-def test_a_rank_that_stays_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, clock_was_set: bool
+def test_a_rank_that_stays_behind_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World, *, clock_was_set: bool
 ) -> None:
     """Stopped, and without the system call that ends it with its supervisor, as on macOS."""
     stays = ("    end_with_supervisor()\n    rank = ", "    rank = ")
     monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, stays))
-    monkeypatch.setattr(gang, "END_S", 1.0)
+    monkeypatch.setattr(gang, "STOPPED_S", 0.5)
     pids: list[int] = []
 
     def on_event(rank: int, event: Event) -> None:
@@ -160,7 +199,27 @@ def test_a_rank_that_stays_is_found(
             send(signal.SIGKILL)(pids[1])
 
     probe = launched(replace(long_plan(2), lease_s=1.5), on_event)
-    send(signal.SIGKILL)(pids[0])
-    assert probe.run.left == (f"rank 1 on localhost: still there as pid {pids[0]}",)
+    assert world.left() == []
+    assert probe.run.left == ()
     assert probe.blame is not None
     assert probe.blame.ranks == (1,)
+
+
+def test_a_supervisor_that_is_stopped_is_named_and_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gang, "STOPPED_S", 0.5)
+    plan = replace(long_plan(2), lease_s=2.0)
+    plan = replace(plan, deadlines_s={**plan.deadlines_s, "measure": 4.0})
+    supervisors: list[int] = []
+
+    def on_event(rank: int, event: Event) -> None:
+        if rank == 1 and event["ev"] == "spawn":
+            supervisors.append(event["supervisor"])
+        if rank == 1 and event["ev"] == "beat" and event["phase"] == "measure":
+            send(signal.SIGSTOP)(supervisors[0])
+
+    blame = blamed(launched(plan, on_event))
+    assert blame.ranks == (1,)
+    assert blame.text.startswith("does not answer any more: it or its host is stopped")
+    assert world.left() == []

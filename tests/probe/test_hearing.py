@@ -91,14 +91,16 @@ def test_noise_without_end_is_kept_by_its_end() -> None:
 class Silent:
     """A way to hosts where a process says these bytes when it is started, and no more.
 
-    One that was started to look after others breaks off, or ends, with nothing said.
+    One that was started to look after others breaks off, or ends, and says no more than `looks`.
     """
 
     says: bytes
     known: bool
+    looks: bytes
 
     async def talk(self, _host: Host, line: str, ears: Ears) -> Talk:
-        if "exec ps" in line:
+        if line.startswith("echo; "):
+            ears.stdout(self.looks)
             ears.ended("the connection was closed", self.known)
         else:
             ears.stdout(self.says)
@@ -116,23 +118,36 @@ class Mute:
 SPAWNED = line(ev="spawn", pid=7, supervisor=8, began="Mon", supervisor_began="Mon")
 
 
+STAYS = b"no end of line\n  7 D Sat Nov 28 22:00:00 2026 python mlxdiag-kernel\nmlxdiag-looked\n"
+
+
 @pytest.mark.parametrize(
-    ("says", "known", "left"),
+    ("says", "known", "looks", "left"),
     [
-        (b"Welcome\n", True, "not known: it never said what it started"),
-        (SPAWNED, False, "not known: the connection was closed"),
-        (SPAWNED, True, ""),
+        (b"Welcome\n", True, b"", "not known: it never said what it started"),
+        (SPAWNED, False, b"", "not known: the connection was closed"),
+        (SPAWNED, True, b"", "not known: its shell did not run what it was told"),
+        (SPAWNED, True, b"\nmlxdiag-looked\n", ""),
+        (SPAWNED, True, STAYS, "still there as pid 7"),
+        (SPAWNED, True, b"\xff\xa8noise\nmlxdiag-looked\n", ""),
     ],
 )
 def test_of_a_host_that_is_silent_nobody_says_that_nothing_is_left(
-    says: bytes, *, known: bool, left: str
+    says: bytes,
+    *,
+    known: bool,
+    looks: bytes,
+    left: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for patience in ("END_S", "KILLED_S"):
+        monkeypatch.setattr(gang, patience, 0.1)
     made = replace(plan(2), deadlines_s={**plan(2).deadlines_s, "spawn": 0.2}, lease_s=0.1)
 
     async def run() -> GangRun:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.4, stop.set)
-        return await gang.run(made, lambda _host: Silent(says, known), stop=stop)
+        return await gang.run(made, lambda _host: Silent(says, known, looks), stop=stop)
 
     wanted = tuple(f"rank {n} on mac{n}: {left}" for n in range(2)) if left else ()
     assert asyncio.run(run()).left == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,6 +153,50 @@ def test_wrong_data_of_several_and_of_nobody_in_particular() -> None:
     assert blamed(ran([log(0, wrong("floats")), log(1)], "deadline")).ranks == ()
 
 
+def summed(begun: int, *guilty: int, **more: object) -> Event:
+    text = "all_sum: 1 wrong elements"
+    return failed(text, "check", "wrong", guilty=list(guilty), op="all_sum", begun=begun, **more)
+
+
+def test_of_a_sum_that_others_got_right_who_got_it_wrong_is_named() -> None:
+    went_on = failed(RING_ECHO, begun=8)
+    blame = blamed(ran([log(0, went_on), log(1, summed(7, 0)), log(2, *done())], "failed"))
+    assert blame.ranks == (1,)
+    assert blame.text == "got wrong data where rank 0, 2 got the right"
+    assert blame.evidence == "all_sum: 1 wrong elements (on rank 1)"
+
+
+def test_who_did_not_come_further_has_not_got_it_right() -> None:
+    run = ran([log(0, summed(7, 2)), log(1, beat(7, 9.0)), log(2, failed(RING_ECHO, begun=7))])
+    assert blamed(run).ranks == (2,)
+    assert blamed(run).text == "its part of a sum is wrong"
+
+
+def test_a_result_of_another_kind_is_the_own_fault_of_who_has_it() -> None:
+    run = ran([log(0, summed(7, 0, own=True)), log(1, summed(7, 1, own=True))], "failed")
+    assert (blamed(run).ranks, blamed(run).text) == ((0, 1), "got wrong data")
+
+
+def leased(rank: int) -> RankLog:
+    return log(rank, ended(signal=15, why="lease"))
+
+
+def test_who_heard_nothing_of_us_is_named_unless_we_were_away() -> None:
+    echoes = log(0, failed(RING_ECHO), ended(status=3))
+    run = ran([echoes, leased(1)], "failed")
+    assert blamed(run).ranks == (1,)
+    assert blamed(run).text == "heard nothing of mlxdiag for 15 s: the way to its host"
+    away = replace(run, away_s=20.0)
+    found = judge(plan(2), away)
+    assert found.blame == Blame((), "interrupted: mlxdiag itself did not run for 20 s")
+    assert found.run.end == "interrupted"
+
+
+def test_an_end_of_its_own_counts_although_we_were_away() -> None:
+    run = ran([log(0, ended(signal=9)), leased(1)], "failed")
+    assert blamed(replace(run, away_s=20.0)).ranks == (0,)
+
+
 # A rank failed.
 
 
@@ -222,7 +267,7 @@ def test_a_rank_whose_connection_broke_is_lost() -> None:
     assert (blame.ranks, blame.text) == ((1,), "was lost: the connection was closed")
 
 
-MUTE = "does not answer any more: its host, or the way to it, is gone"
+MUTE = "does not answer any more: it or its host is stopped, or the way there is gone"
 
 
 def test_a_rank_that_does_not_say_how_it_ended() -> None:
@@ -231,6 +276,12 @@ def test_a_rank_that_does_not_say_how_it_ended() -> None:
     assert (blame.ranks, blame.text) == ((1,), MUTE)
     blame = late(log(0, beat(4, 9.0), ended(why="asked")), log(1, beat(4, 6.0)))
     assert (blame.ranks, blame.text) == ((1,), MUTE)
+
+
+def test_a_supervisor_that_ps_shows_stopped_afterwards() -> None:
+    stood = log(1, {"ev": "stood"})
+    blame = blamed(ran([log(0, failed(RING_ECHO), ended(status=3)), stood], "failed"))
+    assert (blame.ranks, blame.text) == ((1,), "its supervisor is stopped (SIGSTOP, or a debugger)")
 
 
 def test_a_rank_that_was_done_too_early_took_part_in_fewer_collectives() -> None:
@@ -345,7 +396,10 @@ def test_all_at_the_same_collective_means_the_data_between_them() -> None:
 
 def test_ranks_that_still_move_are_compared_with_nobody() -> None:
     blame = late(log(0, beat(8, 8.0), beat(9, 9.0)), log(1, beat(7, 8.4), beat(8, 9.4)))
-    assert (blame.ranks, blame.text) == ((), "the ranks go on, too slowly for the deadline")
+    assert (blame.ranks, blame.text) == (
+        (),
+        "the ranks go on, too slowly for the 60 s that measure has",
+    )
 
 
 # Interrupted; and what the findings make of all this.

@@ -99,3 +99,32 @@ def test_who_is_late_now_and_then_is_not_late() -> None:
 
 def test_who_did_not_time_it_is_not_waited_for() -> None:
     assert said(timed(0, 50_000), log(1, checked(), *done())) == ()
+
+
+def still(*lengths: float) -> list[RankLog]:
+    """Let each rank beat every second for 30 s, but for one pause of such a length at 10 s."""
+    every = [[beating(at) for at in range(31) if not 0 < at - 10 < length] for length in lengths]
+    return [log(rank, *beats_, checked(), samples(), *done()) for rank, beats_ in enumerate(every)]
+
+
+def beating(at: float) -> Event:
+    """Say a heartbeat that has come one collective further."""
+    return {"ev": "beat", "phase": "measure", "begun": int(at), "at": float(at)}
+
+
+def test_a_rank_that_stood_still_and_went_on_is_a_note() -> None:
+    probe = judge(plan(3), ran(still(0, 8, 0)))
+    assert probe.passed
+    said = "rank 1 (mac1) gave no heartbeat for 8 s while the others did: they waited"
+    assert said in probe.notes
+
+
+@pytest.mark.parametrize("lengths", [(0, 3, 0), (8, 8, 8), (0, 0, 0)])
+def test_who_did_not_stand_still_alone_is_no_note(lengths: Sequence[float]) -> None:
+    assert not any("heartbeat" in note for note in judge(plan(3), ran(still(*lengths))).notes)
+
+
+def test_who_cost_the_others_their_deadline_by_standing_still_is_named() -> None:
+    probe = judge(plan(2), ran(still(0, 18), "deadline", phase="measure", overdue=(0, 1)))
+    assert probe.blame is not None
+    assert (probe.blame.ranks, probe.blame.text) == ((1,), "stood still for 18 s, then went on")

@@ -33,7 +33,7 @@ from tests.probe.world import (
     wrapper,
 )
 
-LOOP = "    for _ in range(iterations):\n"
+LOOP = "    for left in range(iterations, 0, -1):\n"
 """Where the kernel times: a rank that behaves differently does it here."""
 
 

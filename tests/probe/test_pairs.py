@@ -645,7 +645,7 @@ def test_what_comes_back_changed_is_wrong(tmp_path: Path, monkeypatch: pytest.Mo
     probe = launched(pairwise.inside(ring.BACKEND, plan_of(2, check=True), (4, 4096)))
     assert probe.blame is not None
     assert (probe.blame.ranks, probe.blame.text) == ((0, 1), "its data arrived wrong")
-    assert probe.blame.evidence == "to rank 1 and back: 1 wrong elements"
+    assert probe.blame.evidence == "to rank 1 and back: 1 wrong elements (on rank 0)"
 
 
 @REAL

@@ -84,7 +84,8 @@ def test_one_wrong_element_in_the_middle_names_its_rank(
     probe = launched(soak_of(3, 60.0, op=op))
     assert probe.run.end == "failed"
     assert probe.blame is not None
-    assert (probe.blame.ranks, probe.blame.text) == (guilty, "its data arrived wrong")
+    said = "its part of a sum is wrong" if op == "all_sum" else "its data arrived wrong"
+    assert (probe.blame.ranks, probe.blame.text) == (guilty, said)
     assert f"{op} " in probe.blame.evidence
     assert "of the soak: 1 of " in probe.blame.evidence
     assert "the first at 0" in probe.blame.evidence

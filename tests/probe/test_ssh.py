@@ -103,7 +103,7 @@ def test_a_host_that_hears_nothing_any_more_ends_its_rank_with_the_lease(two: Si
     assert probe.blame is not None
     assert probe.blame.ranks == (1,)
     assert probe.blame.text in {  # whichever is noticed first: the heartbeat or ssh's own keepalive
-        "does not answer any more: its host, or the way to it, is gone",
+        "does not answer any more: it or its host is stopped, or the way there is gone",
         "was lost: the connection was closed",
     }
     assert probe.run.left == ()

@@ -166,6 +166,18 @@ def test_an_mlx_that_does_not_load_is_passed_over(home: Home) -> None:
     ]
 
 
+def test_one_that_is_too_old_for_a_rank_is_passed_over(home: Home) -> None:
+    home.python(home.path / ".venv")
+    older = "import sys, platform\nsys.version_info = (3, 9)\n"
+    site = home.path / ".venv" / "lib" / "python3.12" / "site-packages"
+    (site / "sitecustomize.py").write_text(f"{older}platform.python_version = lambda: '3.9.18'\n")
+    home.python(home.path / "miniforge3")
+    runtime = found()
+    assert str(runtime.chosen).startswith("~/miniforge3/bin/python: ")
+    (passed_over,) = runtime.looked
+    assert passed_over.has.endswith(", but is Python 3.9.18")
+
+
 def test_an_interpreter_that_dies_is_passed_over(home: Home) -> None:
     home.command(home.python(home.path / ".venv"), "kill -SEGV $$")
     home.python(home.path / "miniforge3")
