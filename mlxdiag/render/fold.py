@@ -56,7 +56,8 @@ class Group:
         said = [f"{id_} ({n})" if n > 1 else id_ for id_, n in counted.items()]
         unknown = sum(f.status is Status.UNKNOWN for f in self.consequences)
         if unknown:
-            said.append(f"{unknown} more not known" if said else f"{unknown} findings not known")
+            alone = "1 finding" if unknown == 1 else f"{unknown} findings"
+            said.append(f"{unknown} more not known" if said else f"{alone} not known")
         return ", ".join(said)
 
 

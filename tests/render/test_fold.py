@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,11 @@ def test_subjects_are_named_as_people_name_them() -> None:
     missing = [f for f in report.causes if f.id == "cabling-expected"]
     assert subjects(missing[:2]) == "macstudio1 - macstudio5; macstudio2 - macstudio6"
     assert subjects(reported("mixed-macos").causes) == "cluster"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "1 finding not known"), (2, "2 findings not known")]
+)
+def test_what_follows_is_counted_in_words(count: int, said: str) -> None:
+    group = next(g for g in groups(reported("unreachable-host")) if len(g.consequences) > 2)
+    assert replace(group, consequences=group.consequences[:count]).followers == said
