@@ -24,6 +24,9 @@ TALK_END_S = 8.0
 END_S = 2.0
 """How long the program may take to end once its stdin has closed."""
 
+DRAIN_S = 0.5
+"""How long its last bytes may take behind its end, where a child of it holds the pipes open."""
+
 
 class _Child(asyncio.SubprocessProtocol):
     """Passes on what the program writes, from the first byte: it may be done before we look."""
@@ -42,10 +45,19 @@ class _Child(asyncio.SubprocessProtocol):
             (self.collection.stdout if fd == 1 else self.collection.stderr)(data)
 
     def process_exited(self) -> None:
-        if self.collection:
-            self.collection.lost("the shell ended")
+        """Know the end, which may be told before what was written until then."""
+        asyncio.get_running_loop().call_later(DRAIN_S, self._lost)
         if not self.exited.done():
             self.exited.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the books behind the last byte of both pipes."""
+        del exc
+        self._lost()
+
+    def _lost(self) -> None:
+        if self.collection:
+            self.collection.lost("the shell ended")
 
     def send(self, order: bytes) -> None:
         if self._stdin:

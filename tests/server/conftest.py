@@ -31,7 +31,7 @@ class Endpoint:
         return f"http://127.0.0.1:{self.port}/{fault}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def endpoint() -> Iterator[Endpoint]:
     if NO_RANKS:
         pytest.skip(NO_RANKS)

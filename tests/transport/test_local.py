@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -17,7 +17,7 @@ from mlxdiag.capture import ACCESS, Capture, Command, Outcome
 from mlxdiag.inventory import Host
 from mlxdiag.transport import shell
 from mlxdiag.transport.collection import STDOUT_CAP_BYTES
-from mlxdiag.transport.local import LocalTransport
+from mlxdiag.transport.local import LocalTransport, _Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -275,6 +275,35 @@ def test_cancelling_keeps_what_came_and_leaves_nothing() -> None:
 
     asyncio.run(run())
     assert list(captures) == [ACCESS, "a"]
+
+
+def test_what_was_written_before_the_end_counts_wherever_the_end_is_told() -> None:
+    told: list[object] = []
+
+    class Books:
+        stdout = stderr = told.append
+        lost = told.append
+
+    async def ends() -> None:
+        child = _Child()
+        child.collection = cast("Any", Books())
+        child.process_exited()
+        child.pipe_data_received(1, b"the last words")
+        child.connection_lost(None)
+
+    asyncio.run(ends())
+    assert told == [b"the last words", "the shell ended"]
+
+
+def test_a_child_that_holds_the_pipes_does_not_hold_the_books(tmp_path: Path) -> None:
+    held, began = tmp_path / "pid", time.monotonic()
+    got = collect(
+        sh("a", f"setsid sleep 60 & echo $! >{held}; sleep 1; kill -KILL 0"), sh("b", "echo b")
+    )
+    assert time.monotonic() - began < 30
+    os.kill(int(held.read_text()), signal.SIGKILL)
+    assert [got[n].outcome for n in "ab"] == [Outcome.DISCONNECTED] * 2
+    assert got["a"].detail == "the shell ended"
 
 
 def test_a_program_that_is_ended_from_outside_is_a_lost_connection() -> None:
