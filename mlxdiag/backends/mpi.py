@@ -149,11 +149,13 @@ WORDS = (
 class Charge:
     """A message of mpirun's: what it means; `rank` or `node` in the pattern say whom it is about.
 
-    `status` is an exit code that it tells.
+    `status` is an exit code that it tells. What is said `at_start` holds until every rank is up:
+    later it is an echo.
     """
 
     pattern: re.Pattern[str]
     means: str
+    at_start: bool = False
 
 
 CHARGES = (
@@ -213,6 +215,7 @@ CHARGES = (
     Charge(
         re.compile(r"unable to reliably start one or more daemons"),
         "mpirun could not start its daemon on another host",
+        at_start=True,
     ),
 )
 """The first that fits holds: what names a rank or a host stands before what does not."""
@@ -284,9 +287,10 @@ def _strayed(plan: Plan, run: GangRun) -> tuple[tuple[int, ...], str, str] | Non
 
 
 def _charged(plan: Plan, run: GangRun, said: str) -> tuple[tuple[int, ...], str, str] | None:
+    up = all(one.last("spawn") is not None for one in run.logs)
     for charge in CHARGES:
         found = charge.pattern.search(said)
-        if found is None:
+        if found is None or (charge.at_start and up):
             continue
         told = found.groupdict()
         ranks = _of_rank(told, len(plan.ranks)) or _of_node(told.get("node"), plan, run)

@@ -231,7 +231,8 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "a shell that writes later": Fault(python=WRITES),
     "a shell that writes into a line": Fault(
-        python=WRITES, changes=in_import("rank.tell('long', text='y' * 1_000_000)")
+        python=WRITES,
+        changes=in_import("for _ in range(12): rank.tell('long', text='y' * 1_000_000)"),
     ),
     "another run's words": Fault(
         changes=in_loop(

@@ -125,7 +125,7 @@ LADDER = [
     (
         "Couldn't bind socket (error: 13)",
         "(error: 13 EACCES)",
-        "rank 0 cannot listen at the coordinator's address",
+        "the port is below 1024, which needs root",
         NOTHING,
     ),
     # 3: devices

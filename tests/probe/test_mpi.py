@@ -250,7 +250,7 @@ def test_a_rank_that_does_not_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @real
 def test_a_rank_that_skips_a_collective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    skips = (LOOP, "    for _ in range(iterations - (ME == 1)):\n")
+    skips = (LOOP, LOOP.replace("iterations", "iterations - (ME == 1)"))
     monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, skips))
     blame = blamed(launched(plan_of(2)))
     assert blame.ranks == (1,)
@@ -318,7 +318,7 @@ def test_one_flipped_element_names_its_rank_and_its_place(
     monkeypatch.setattr(gang, "KERNEL", patched(tmp_path, flips))
     blame = blamed(launched(plan_of(3, check=True)))
     assert blame.ranks == (1,)
-    assert blame.evidence == "all_sum: 1 wrong elements, the first at 777"
+    assert blame.evidence == "all_sum: 1 wrong elements, the first at 777 (on rank 0, 1, 2)"
 
 
 # Before it can begin.

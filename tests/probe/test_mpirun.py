@@ -313,6 +313,8 @@ THERE = tuple(log(rank) for rank in range(3))
         (STATUS_4, ABSENT, (1,), "did not start: ended with status 127"),
         (STATUS_5, ABSENT, (1,), "did not start: ended with status 127"),
         (LOST_4, THERE, (1,), "its daemon of mpirun was lost"),
+        (RELIABLY, ABSENT, (), "mpirun could not start its daemon on another host"),
+        (RELIABLY, THERE, (0,), "its mpirun ended with status 1"),
         (LOST_4.replace("ORTE", "PRTE"), THERE, (1,), "its daemon of mpirun was lost"),
         (
             f"root@mac2.local: Permission denied (publickey).\n{RELIABLY}",
@@ -345,7 +347,6 @@ THERE = tuple(log(rank) for rank in range(3))
             (),
             "another host has no Open MPI where the first one has it",
         ),
-        (RELIABLY, ABSENT, (), "mpirun could not start its daemon on another host"),
         (SLOTS, ABSENT, (), "mpirun has too few slots for the ranks"),
         (ROOT, ABSENT, (), "mpirun does not run as root"),
         (FILLED, ABSENT, (), "mpirun takes two of the hosts for one"),
