@@ -8,14 +8,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from mlxdiag.backends import ring
 from mlxdiag.inventory import Host
@@ -102,16 +99,7 @@ def launched(
         going = gang.run(plan, lambda _host: transport, stop=stop, on_event=on_event)
         return judge(plan, await asyncio.wait_for(going, 60))
 
-    with unmeasured():
-        return asyncio.run(run())
-
-
-@contextmanager
-def unmeasured() -> Iterator[None]:
-    """Spare what is started here the measuring of coverage, of which the kernel is no part."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        yield
+    return asyncio.run(run())
 
 
 def at(rank: int, moment: str, act: Callable[[int], None]) -> OnEvent:
