@@ -11,13 +11,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 _SLASH = r"\\?/"
 _VALUE = r"(?:[^\s\"',;:)\]}\\]|\\/)+"
+_QUOTE = r"(?:\\?[\"'])?"
 _SAID = re.compile(
-    r"(?P<before>--(?:model|model-path|draft-model|adapter-path)(?:[ =]|\\?\",? ?\\?\")"
-    r"|(?i:(?<![\w.\"])(?:loading model|model(?:_path)?[:=]) ?)(?!Mac)"
-    r"|\"model(?:_path)?\" ?: ?\"|"
-    rf"{_SLASH}models{_SLASH}|{_SLASH}(?=models--)|(?<!/System)/Volumes/(?!Macintosh))"
-    rf"(?P<value>{_VALUE})"
+    r"(?P<before>--(?:model|model-path|draft-model|adapter-path|hf-repo|served-model-name)"
+    rf"(?:[ =]{_QUOTE}|\\?\",? ?\\?\")"
+    r"|(?i:(?<![\w.\"])(?:loading model(?: from)?:? |(?:model(?:_path|_name|_id)?|repo_id)[:=] ?)"
+    rf"{_QUOTE})(?=[^\s\"',;:)\]}}]*[/\d])"
+    r"|\"(?:model(?:_path|_name|_id)?|repo_id)\" ?: ?\""
+    rf"|{_SLASH}models{_SLASH}|{_SLASH}(?=models--)|huggingface\.co{_SLASH})"
+    rf"(?!Mac\d)(?P<value>{_VALUE})"
+    rf"|(?P<volumes>(?<!/System){_SLASH}Volumes{_SLASH})(?!Macintosh)(?P<label>[^\s\"',;:)\]}}\\/]+)"
 )
+"""In free text a name has a slash or a digit: `unknown model: error` names none."""
+
 _PARTS = re.compile(r"(\\?/|--|@)")
 _KEPT = frozenset(
     (
@@ -29,7 +35,14 @@ _KEPT = frozenset(
 )  # fmt: skip
 """Parts of paths that say nothing of anybody."""
 
-_FILE = re.compile(r".*\.(?:json|log|py|safetensors|sh|toml|txt|yaml)", re.IGNORECASE)
+_FILE = re.compile(
+    r".*\.(?:json|log|py|safetensors|sh|toml|txt|yaml)"
+    r"|\.?venv|bin|lib|site-packages|python[\d.]*|mlx|mlx[_-](?:lm|vlm|community|metal|cpu)(?:\.\w+)*"
+    r"|homebrew|documents|desktop|downloads|resolve|api",
+    re.IGNORECASE,
+)
+"""Files, and parts of everybody's paths: of these jobs are known."""
+
 _TELLING = re.compile(r"(?=.*[A-Za-z])(?=.*[\d_.-]).{5,}", re.DOTALL)
 
 
@@ -37,6 +50,8 @@ def replaced(said: str, pseudonym: Callable[[str], str]) -> str:
     """Replace every part of a model's name or path; `pseudonym` gives another for a part."""
 
     def value(found: re.Match[str]) -> str:
+        if found["label"] is not None:
+            return found["volumes"] + pseudonym(found["label"])
         parts = _PARTS.split(found["value"])
         made = (p if kept else pseudonym(p) for p, kept in zip(parts, _kept(parts), strict=True))
         return found["before"] + "".join(made)
@@ -49,10 +64,15 @@ def telling(texts: Iterable[bytes]) -> list[str]:
     found: dict[str, None] = {}
     for raw in texts:
         for match in _SAID.finditer(raw.decode("latin-1")):
-            parts = _PARTS.split(match["value"])
+            parts = _PARTS.split(match["value"] or "")
             pairs = zip(parts, _kept(parts), strict=True)
-            found |= {p: None for p, kept in pairs if not kept and _TELLING.fullmatch(p)}
+            found |= {p: None for p, kept in pairs if not kept and alone(p)}
     return [part.encode("latin-1").decode("utf-8", "replace") for part in found]
+
+
+def alone(part: str) -> bool:
+    """Whether a part is a name wherever it stands, and no word of everybody's."""
+    return bool(_TELLING.fullmatch(part))
 
 
 def _kept(parts: list[str]) -> Iterator[bool]:

@@ -31,8 +31,8 @@ _MAC = (
 """With colons, dashes, points, or bare: then it has letters and digits, and is no plain number."""
 
 _WIFI = (
-    r"(?i:(?<=ssid: )|(?<=ssid=)|(?<=\"ssid\" : \")|(?<=\"ssid\": \")|(?<=ssid_str\" : \")"
-    r"|(?<=ssid_str : )|(?<=wi-fi network: ))[^\r\n\"]+"
+    r"(?i:(?:(?<=ssid: )(?<!bssid: )|(?<=\"ssid\" : \")|(?<=\"ssid\": \")|(?<=ssid_str\" : \")"
+    r"|(?<=ssid_str : )|(?<=wi-fi network: ))[^\r\n\"]+|(?<=ssid=)(?<!bssid=)[^\s,\"]+)"
 )
 _IPV6 = rf"(?<![\w:.])(?:[{_HEX}]{{0,4}}:){{2,7}}(?:[0-9.]{{7,15}}|[{_HEX}]{{0,4}})(?![\w:.])"
 _IPV4 = r"(?<![0-9.])(?:\d{1,3}\.){3}\d{1,3}(?!\d)"
@@ -196,7 +196,8 @@ class Pseudonyms:
         if not any(raw) or set(raw) == {255}:
             return text
         number = self._number("mac", raw.hex())
-        made = bytes((0x12, 16, 16, 16, 16 + number // 200, 16 + number % 200))
+        octets = (16 + number // 200**place % 200 for place in (4, 3, 2, 1, 0))
+        made = bytes((0x12, *octets))
         if "." in text:
             return made.hex(".", 2)
         between = next((mark for mark in ":-" if mark in text), "")
@@ -287,6 +288,8 @@ def leaks(files: Iterable[bytes], used: dict[tuple[str, str], str]) -> list[str]
     for kind, original in used:
         if len(original) < 4 or original.lower() in made_up:
             continue
+        if kind in ("model", "wifi") and " " not in original and not models.alone(_read(original)):
+            continue  # a word of everybody's, which is replaced where it stands as a name
         word = _left(kind, re.escape(original.lower()))
         if any(word.search(text) for text in texts):
             found.append(f"{kind} {_read(original)}")

@@ -264,7 +264,65 @@ def test_a_model_is_the_same_wherever_it_stands_and_its_path_keeps_its_form() ->
         "python -m mlx_lm.server --model default_model",
         "python /Users/Shared/models/serve_mlx.py",
         "no such model",
+        "INFO unknown model: error",
+        "INFO Loading model weights",
+        '"model" : "Mac16,5"',
+        "python3.12 /venv/bin/mlx_lm.server --port 80",
+        "bssid: none",
     ],
 )
 def test_what_is_no_model_stays(text: str) -> None:
     assert pseudonyms().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--model 'acme/xy-7b' ",
+        "Namespace(model='acme/xy-7b', port=1)",
+        '{"model_name": "acme/xy-7b"}',
+        "--hf-repo acme/xy-7b",
+        "repo_id=acme/xy-7b",
+        "Loading model from acme/xy-7b",
+        "https://huggingface.co/acme/xy-7b/resolve/main/config.json",
+        "--model /Volumes/ext/xy-7b",
+    ],
+)
+def test_a_model_is_found_in_quotes_in_variables_and_in_addresses(text: str) -> None:
+    found = {part: f"model{at}" for at, part in enumerate(models.telling([text.encode()]), 1)}
+    assert list(found) == ["xy-7b"]
+    made = Pseudonyms(KEY, found)
+    assert "xy-7b" not in made.text(text)
+    assert "acme" not in made.text(text)
+    assert leaks([made.raw(text.encode())], made.used) == []
+
+
+def test_a_volume_hides_its_label_and_nobody_elses_words() -> None:
+    text = (
+        "/Volumes/ext/venv/bin/python3.12 /Volumes/ext/venv/bin/mlx_lm.server; python3.12 -m venv"
+    )
+    assert models.telling([text.encode()]) == []
+    made = pseudonyms()
+    said = made.text(text)
+    assert said == text.replace("/ext/", "/part1/")
+    assert leaks([said.encode()], made.used) == []
+
+
+def test_a_word_of_everybodys_is_no_leak_where_it_names_nothing() -> None:
+    made = pseudonyms()
+    said = made.text(
+        "--model /opt/homebrew/var/acme-7b --model acme\nSSID: Home\n/usr/bin/acme Home"
+    )
+    assert leaks([said.encode()], made.used) == []
+    assert "--model part2" in said
+
+
+def test_there_are_addresses_for_every_word_that_looks_like_one() -> None:
+    made = pseudonyms()
+    words = [f"{n:010x}a1" for n in range(50_000)]
+    said = made.text(" ".join(words)).split()
+    assert len(set(said)) == len(set(words))
+
+
+def test_a_network_in_a_line_of_a_log_ends_with_its_word() -> None:
+    assert pseudonyms().text("ssid=Home errno 61 [ring] x") == "ssid=wifi1 errno 61 [ring] x"
