@@ -15,10 +15,9 @@ from mlxdiag.errors import MlxdiagError
 
 def check(path: Path) -> None:
     """Refuse a place that no file can be put at; raise MlxdiagError."""
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir():
-        raise MlxdiagError(f"{path}: not a file in a folder that exists")
     try:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise MlxdiagError(f"{path}: not a file in a folder that exists")
         target = path.resolve()
         by_rename = target.is_file() or not target.exists()
     except OSError as error:

@@ -66,12 +66,15 @@ class Recording:
 
 def check_target(path: Path) -> None:
     """Refuse a place to save to before anything is gathered for it."""
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists():
-        raise RecordingError(f"{path}: exists already; a recording is never overwritten")
-    if not path.absolute().parent.is_dir():
-        raise RecordingError(f"{path}: its parent folder does not exist")
+    try:
+        if path.is_dir() and not any(path.iterdir()):
+            return
+        if path.exists():
+            raise RecordingError(f"{path}: exists already; a recording is never overwritten")
+        if not path.absolute().parent.is_dir():
+            raise RecordingError(f"{path}: its parent folder does not exist")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def save(recording: Recording, path: Path) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -382,3 +386,25 @@ def test_the_contract_names_every_option() -> None:
         options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
         assert len(options) > 3
         assert not {option for option in options if f"`{option}" not in page}
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="needs another user")
+def test_a_place_that_may_not_be_looked_at_is_refused_in_words(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    text = (
+        "import sys; from pathlib import Path; from mlxdiag import files, recording\n"
+        "from mlxdiag.errors import MlxdiagError\n"
+        "for ask in (files.check, recording.check_target):\n"
+        "    try: ask(Path(sys.argv[1]) / 'x')\n"
+        "    except MlxdiagError as error: print(error)\n"
+    )
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if os.geteuid():
+        user = []
+        closed.chmod(0)
+    argv = [*user, sys.executable, "-c", text, str(closed)]
+    ran = subprocess.run(
+        argv, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1]
+    )
+    assert ran.stdout.count("cannot be written: Permission denied") == 2, ran.stderr

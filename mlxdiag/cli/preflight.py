@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,8 +115,7 @@ def preflight(
     check_output(output)
     papers.check()
     if command and (replay is not None or shutil.which(command[0]) is None):
-        file = Path(command[0])
-        closed = "/" in command[0] and file.is_file()
+        closed = "/" in command[0] and os.path.isfile(command[0])  # noqa: PTH113  # never raises
         why = "is not executable" if closed else "is no program on this machine"
         why = "cannot be started from a recording" if replay else why
         raise typer.BadParameter(f"{command[0]!r} {why}")

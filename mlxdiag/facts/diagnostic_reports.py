@@ -18,13 +18,15 @@ _NAMES = ("*.panic", "[Pp]ython*.ips", "*mlx*.ips", "JetsamEvent*.ips")
 _TESTS = tuple(word for name in _NAMES for word in ("-o", "-name", name))[1:]
 _WORDS = (
     "tbt_post_(recv|send)|ibv_reg_mr|libjaccl|libmlx|completeMemory|fPendingMemorySet"
-    "|watchdog timeout|AppleThunderboltRDMA"
+    "|watchdog timeout|AppleThunderboltRDMA([(]|Interface::)"
 )
+"""The driver as a line of a backtrace has it: its name alone is in the list of what is loaded."""
+
 COMMAND = Command(
     "diagnostic_reports",
     (
         *("find", SYSTEM, _OWN, "-maxdepth", "1", "(", *_TESTS, ")", "-print"),
-        *("-exec", "grep", "-sHoE", _WORDS, "{}", ";"),
+        *("-not", "-name", "JetsamEvent*", "-exec", "grep", "-asHoE", _WORDS, "{}", "+"),
     ),
 )
 
@@ -33,6 +35,7 @@ _NAME = re.compile(
 )
 _KIND = re.compile(r"(?P<program>.+?)\.(?P<kind>ips|panic)")
 _SAID = re.compile(rf"(?P<path>.+):(?P<word>{_WORDS})")
+_DRIVER = re.compile(r"(AppleThunderboltRDMA)(?:[(]|Interface::)")
 _DENIED = re.compile(r"find: (.+): (?:Permission denied|Operation not permitted)")
 _ABSENT = re.compile(r"find: .+: No such file or directory")
 
@@ -81,7 +84,7 @@ def parse(out: bytes) -> DiagnosticReports:
         said = _SAID.fullmatch(line)
         words = found.setdefault(said["path"] if said else line, {})
         if said:
-            words[said["word"]] = None
+            words[_DRIVER.sub(r"\1", said["word"])] = None
     return DiagnosticReports(_sorted(_report(path, tuple(words)) for path, words in found.items()))
 
 

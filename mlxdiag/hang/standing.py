@@ -111,8 +111,11 @@ class Run:
         """Whether the ranks that were found have no connection to another one that lives.
 
         Both ends of every connection between ranks are among their sockets then. False where no
-        connection is seen: over jaccl ranks need none once they have met.
+        connection is seen: over jaccl ranks need none once they have met; and where one is in init:
+        they have not met yet.
         """
+        if any(each.both("init") for each in self.standings):
+            return False
         ports = meeting(self.seen)
         ends = {
             (socket.port, socket.far_port)

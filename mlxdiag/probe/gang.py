@@ -460,8 +460,10 @@ class _Gang:
                 halted = [pid for pid, stat in alive.items() if stat.startswith("T")]
                 if str(spawned.get("supervisor")) in halted and not log.last("stood"):
                     log.events.append({"ev": "stood", "at": self.clock()})
-                if doomed := list(alive) if now > until else halted if now > stopped else []:
-                    await self._ask(host, f"kill -KILL {' '.join(doomed)}")
+                doomed = list(alive) if now > until else halted if now > stopped else []
+                if doomed:
+                    how = "TERM" if until < now < until + KILLED_S / 2 else "KILL"
+                    await self._ask(host, f"kill -{how} {' '.join(doomed)}")
                 await asyncio.sleep(0.2)
         except (NoTalkError, TimeoutError) as error:
             return f"{where}: not known: {error or 'no answer'}"

@@ -181,6 +181,9 @@ def _wrong(run: GangRun) -> Blame | None:
     right = [g.rank for g in run.logs if g.rank not in (*seen, *own) and _passed(g, ours)]
     if right and op != "send":
         which = ", ".join(map(str, right))
+        if len(seen) > 1:  # in a ring the next ranks only got what the first handed on
+            told = f"rank {', '.join(map(str, seen))} got wrong data, rank {which} the right"
+            return Blame((), told, evidence)
         return Blame(tuple(seen), f"got wrong data where rank {which} got the right", evidence)
     if all(event.get("own") for event in seen.values()):
         return Blame(tuple(seen), "got wrong data", evidence)
@@ -225,6 +228,8 @@ def _unheard(plan: Plan, run: GangRun) -> Blame | None:
     unheard = tuple(log.rank for log in run.logs if (log.last("exit") or {}).get("why") == "lease")
     if not unheard:
         return None
+    if 1 < len(unheard) == len(run.logs):
+        return Blame((), f"no host heard mlxdiag for {plan.lease_s:.0f} s: the way from it to all")
     return Blame(unheard, f"heard nothing of mlxdiag for {plan.lease_s:.0f} s: the way to its host")
 
 

@@ -393,7 +393,9 @@ def relay(
             return "unheard"
         if why := life.over():
             return why
-        ready, _, _ = select.select([*life.fds, wake, *open_pipes], [], [], min(life.left_s(), 1.0))
+        ready, _, _ = select.select(
+            [*life.fds, wake, *open_pipes], [], [], max(0.0, min(life.left_s(), 1.0))
+        )
         if 0 in ready and (why := life.hear()):
             return why
         if wake in ready and (why := called(wake, life)):
@@ -500,7 +502,8 @@ def launch(job: Job, source: bytes, wake: int) -> None:
         told = why in ("stdin", "lease", "unheard")  # by END and GO: all but mpirun have gone
         left = end(child, MPI_GRACE_S if told else MPIRUN_GRACE_S)
         drain(child, mouth)
-        tidy(child.pid)
+        if not left:
+            tidy(child.pid)
     mouth.tell("exit", why=why, status=child.returncode, left=left)
 
 
@@ -512,15 +515,17 @@ def tidy(pid: int) -> None:
     """
     named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     base, uid = next(filter(None, named), "/tmp"), os.getuid()  # noqa: S108
+    here = re.escape(platform.node().partition(".")[0])  # TMPDIR may be shared with other hosts
     with contextlib.suppress(OSError):
         for name in os.listdir(base):  # noqa: PTH208  # as below
-            if re.fullmatch(rf"prte\..+\.{pid}\.{uid}", name):
+            if re.fullmatch(rf"prte\.{here}(\..+)?\.{pid}\.{uid}", name):
                 shutil.rmtree(f"{base}/{name}", ignore_errors=True)
-            elif re.fullmatch(rf"(ompi|prte)\..+\.{uid}", name):
-                for inner in (f"pid.{pid}", f"dvm.{pid}"):
+            elif re.fullmatch(rf"(ompi|prte)\.{here}(\..+)?\.{uid}", name):
+                theirs = os.listdir(f"{base}/{name}")  # noqa: PTH208
+                for inner in {f"pid.{pid}", f"dvm.{pid}"} & set(theirs):
                     shutil.rmtree(f"{base}/{name}/{inner}", ignore_errors=True)
-                with contextlib.suppress(OSError):  # another mpirun's is in it
-                    os.rmdir(f"{base}/{name}")  # noqa: PTH106  # no other path here
+                    with contextlib.suppress(OSError):  # another mpirun's is in it
+                        os.rmdir(f"{base}/{name}")  # noqa: PTH106  # no other path here
 
 
 def find(programs: Sequence[str]) -> str:
@@ -569,7 +574,7 @@ def hand_on(child: subprocess.Popen[bytes], wake: int, mouth: Mouth, life: Life)
         if now >= go_at:
             go_at, until = float("inf"), now + GO_S
             child.send_signal(GO)
-        wait_s = min(life.left_s(), 1.0, max(0.0, min(until, go_at) - now))
+        wait_s = max(0.0, min(life.left_s(), 1.0, min(until, go_at) - now))
         ready, _, _ = select.select([*life.fds, wake, *open_fds], [], [], wait_s)
         if 0 in ready:
             why = life.hear()
@@ -938,12 +943,15 @@ def blame(
 def decoded(value: float, parts: Sequence[float], bits: int = 30) -> list[int]:
     """Name the ranks whose bits of a sum are not what they gave; nobody where bits are shared.
 
-    A value that is no whole number of these bits, such as NaN, says nothing of any rank.
+    A value that is no whole number of these bits, such as NaN, says nothing of any rank; nor do the
+    bits of two ranks in a float, of which one flipped bit of the exponent changes all.
     """
-    if len(parts) * PLANES > bits or not -(1 << 31) <= value < 1 << 31:
+    whole = 0 <= value < 1 << (PLANES * len(parts)) and value == int(value)
+    if len(parts) * PLANES > bits or not whole:
         return []
     masks = [7 << (PLANES * peer) for peer in range(len(parts))]
-    return [peer for peer, mask in enumerate(masks) if (int(value) ^ int(parts[peer])) & mask]
+    named = [peer for peer, mask in enumerate(masks) if (int(value) ^ int(parts[peer])) & mask]
+    return named if bits == EXACT_BITS["int32"] or len(named) == 1 else []
 
 
 def check_gather(rank: Rank, group: Any, count: int, iteration: int) -> None:
@@ -980,21 +988,27 @@ def check_floats(rank: Rank, group: Any) -> None:
         rank.seq += 1
 
 
-def given(peer: int, size: int, count: int, name: str, start: int = 0) -> Any:
-    """What a rank gives to a sum that is exact in a dtype; bits of its own where it has enough."""
+def given(peer: int, size: int, count: int, name: str, start: int = 0, iteration: int = 0) -> Any:
+    """What a rank gives to a sum that is exact in a dtype; bits of its own where it has enough.
+
+    Else the first has another period than the others: no number of ranks makes the sum a constant.
+    """
     dtype = getattr(mx, name)
     if size * PLANES <= EXACT_BITS[name]:
-        return plane(peer, count, 0, start).astype(dtype)
-    return ((mx.arange(start, start + count, dtype=mx.int32) + peer) % 8).astype(dtype)
+        return plane(peer, count, iteration, start).astype(dtype)
+    index = mx.arange(start, start + count, dtype=mx.int32) + 3 * iteration + peer
+    return (index % (7 if peer else 5)).astype(dtype)
 
 
-def check_total(rank: Rank, size: int, count: int, name: str, total: Any, which: str) -> None:
+def check_total(
+    rank: Rank, size: int, count: int, name: str, total: Any, which: str, iteration: int = 0
+) -> None:
     """Compare a sum of what all ranks gave, every element of it; `which` one it was is said."""
     what = f"all_sum of {name}{which}"
     alike(rank, what, total, given(0, size, count, name))
     for start in range(0, count, SLICE):
         some = min(SLICE, count - start)
-        parts = [given(peer, size, some, name, start) for peer in range(size)]
+        parts = [given(peer, size, some, name, start, iteration) for peer in range(size)]
         wanted = parts[0]
         for part in parts[1:]:
             wanted = wanted + part
@@ -1041,11 +1055,13 @@ def check_send(rank: Rank, group: Any, count: int, name: str) -> int:
     return count
 
 
-def check_shift(rank: Rank, before: int, name: str, mine: Any, got: Any, which: str) -> None:
+def check_shift(
+    rank: Rank, before: int, name: str, mine: Any, got: Any, which: str, iteration: int = 1
+) -> None:
     """Compare what came from the left."""
     what = f"recv of {name} from rank {before}{which}"
     alike(rank, what, got, mine)
-    unequal = got != numbers(before, mine.size, 1, mine.dtype)
+    unequal = got != numbers(before, mine.size, iteration, mine.dtype)
     wrong = mx.sum(unequal).item()
     if wrong:
         rank.fail(
@@ -1116,15 +1132,16 @@ def exchange(group: Any, mine: Any, like: Any, before: int, after: int, *, first
 def in_measure(rank: Rank, group: Any, size: int) -> None:
     """Time one collective per eval; raw nanoseconds of every iteration are the result.
 
-    The last one is compared, when its time was taken: results of the others are let go at once, as
-    they would be in anybody's loop.
+    The last one is compared, when its time was taken, and has other data than those before it, so
+    that what they left in a buffer is no result: results of the others are let go at once, as they
+    would be in anybody's loop.
     """
     rank.enter("measure", size=size)
     job = rank.job
     iterations = job["iterations"][str(size)]
     dtype = getattr(mx, job["dtype"])
     count = max(1, size // dtype.size)
-    step, compare_last = OPS[job["op"]](rank, group, count, dtype)
+    step, last, compare_last = OPS[job["op"]](rank, group, count, dtype)
     one = mx.ones(1, dtype=mx.int32)
     for _ in range(job["warmup"]):
         rank.begun += 1
@@ -1142,7 +1159,7 @@ def in_measure(rank: Rank, group: Any, size: int) -> None:
             samples.append(clock() - start)
         else:
             start = clock()
-            result = step()
+            result = last()
             samples.append(clock() - start)
         rank.waited_ns += samples[-1]
         rank.seq += 1
@@ -1151,49 +1168,63 @@ def in_measure(rank: Rank, group: Any, size: int) -> None:
     rank.tell("samples", op=job["op"], size=count * dtype.size, count=count, ns=samples)
 
 
-Timed = tuple[Step, Callable[[Any, str], None]]
-"""One collective, which returns its result; and what compares that."""
+Timed = tuple[Step, Step, Callable[[Any, str], None]]
+"""One collective, which returns its result; the last one, of other data; what compares that."""
+
+TIMED, AT_LAST = 1, 2
+"""Iterations of the data."""
 
 
 def all_sum_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """The input stays the same: what is timed includes MLX's copy of it, as inference pays it."""
     size, name = group.size(), rank.job["dtype"]
-    value = given(rank.job["rank"], size, count, name).astype(dtype)
-    mx.eval(value)
+    me = rank.job["rank"]
+    value, other = (given(me, size, count, name, 0, n).astype(dtype) for n in (TIMED, AT_LAST))
+    mx.eval(value, other)
     all_sum, evaluate = mx.distributed.all_sum, mx.eval
 
-    def step() -> Any:
-        total = all_sum(value, group=group)
+    def step(given: Any = value) -> Any:
+        total = all_sum(given, group=group)
         evaluate(total)
         return total
 
-    return step, lambda got, which: check_total(rank, size, count, name, got, which)
+    return (
+        step,
+        lambda: step(other),
+        lambda got, which: check_total(rank, size, count, name, got, which, AT_LAST),
+    )
 
 
 def all_gather_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """Every rank gives `count` elements and receives all."""
     size, name = group.size(), rank.job["dtype"]
-    value = numbers(rank.job["rank"], count, 1, dtype)
-    mx.eval(value)
+    value, other = (numbers(rank.job["rank"], count, n, dtype) for n in (TIMED, AT_LAST))
+    mx.eval(value, other)
     all_gather, evaluate = mx.distributed.all_gather, mx.eval
 
-    def step() -> Any:
-        everything = all_gather(value, group=group)
+    def step(given: Any = value) -> Any:
+        everything = all_gather(given, group=group)
         evaluate(everything)
         return everything
 
-    return step, lambda got, which: check_blocks(rank, size, name, value, got, 1, which)
+    return (
+        step,
+        lambda: step(other),
+        lambda got, which: check_blocks(rank, size, name, other, got, AT_LAST, which),
+    )
 
 
 def send_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """One shift around the ring: a send has no end of its own, an exchange has."""
     me, size, name = rank.job["rank"], rank.job["size"], rank.job["dtype"]
     before, after = (me - 1) % size, (me + 1) % size
-    value, like = numbers(me, count, 1, dtype), mx.zeros(count, dtype=dtype)
-    mx.eval(value, like)
+    value, other = (numbers(me, count, n, dtype) for n in (TIMED, AT_LAST))
+    like, first = mx.zeros(count, dtype=dtype), me % 2 == 0
+    mx.eval(value, other, like)
     return (
-        lambda: exchange(group, value, like, before, after, first=me % 2 == 0),
-        lambda got, which: check_shift(rank, before, name, value, got, which),
+        lambda: exchange(group, value, like, before, after, first=first),
+        lambda: exchange(group, other, like, before, after, first=first),
+        lambda got, which: check_shift(rank, before, name, other, got, which, AT_LAST),
     )
 
 

@@ -108,3 +108,12 @@ def test_nothing_is_changed() -> None:
     assert COMMAND.argv[0] == "find"
     assert not {"-delete", "-ok", "-fprint"} & set(COMMAND.argv)
     assert [COMMAND.argv[at + 1] for at, w in enumerate(COMMAND.argv) if w == "-exec"] == ["grep"]
+
+
+def test_a_driver_that_is_only_loaded_is_no_word() -> None:
+    path = f"{SYSTEM}/panic-full-2026-01-30-101500.0002.panic"
+    words = "watchdog timeout", "AppleThunderboltRDMA("
+    told = "\n".join((path, *(f"{path}:{word}" for word in words)))
+    (found,) = parse(told.encode()).reports
+    assert found.words == ("watchdog timeout", "AppleThunderboltRDMA")
+    assert "AppleThunderboltRDMA([(]|Interface::)" in " ".join(COMMAND.argv)
