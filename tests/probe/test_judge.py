@@ -166,6 +166,12 @@ def test_of_a_sum_that_others_got_right_who_got_it_wrong_is_named() -> None:
     assert blame.evidence == "all_sum: 1 wrong elements (on rank 1)"
 
 
+def test_whom_a_wrong_result_was_handed_on_to_is_not_accused() -> None:
+    run = ran([log(0, summed(7, 3)), log(1, summed(7, 3)), log(2, *done())], "failed")
+    assert blamed(run).ranks == ()
+    assert blamed(run).text == "rank 0, 1 got wrong data, rank 2 the right"
+
+
 def test_who_did_not_come_further_has_not_got_it_right() -> None:
     run = ran([log(0, summed(7, 2)), log(1, beat(7, 9.0)), log(2, failed(RING_ECHO, begun=7))])
     assert blamed(run).ranks == (2,)
@@ -179,6 +185,12 @@ def test_a_result_of_another_kind_is_the_own_fault_of_who_has_it() -> None:
 
 def leased(rank: int) -> RankLog:
     return log(rank, ended(signal=15, why="lease"))
+
+
+def test_where_nobody_heard_of_us_nobody_is_accused() -> None:
+    run = ran([leased(0), leased(1)], "failed")
+    assert blamed(run).ranks == ()
+    assert blamed(run).text == "no host heard mlxdiag for 15 s: the way from it to all"
 
 
 def test_who_heard_nothing_of_us_is_named_unless_we_were_away() -> None:
