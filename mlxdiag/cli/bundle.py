@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from functools import partial
 from pathlib import Path
@@ -61,8 +62,6 @@ def bundle(
     It is a recording, so --replay takes it. The table of what was replaced stays with you, in a
     file beside it that only you can read.
     """
-    import secrets  # noqa: PLC0415  # hashes and all: 4 ms that --help does without
-
     from mlxdiag import recording  # noqa: PLC0415
     from mlxdiag.bundle import evidence  # noqa: PLC0415
     from mlxdiag.bundle.archive import composed  # noqa: PLC0415

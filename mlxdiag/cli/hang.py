@@ -65,8 +65,8 @@ def hang(
 ) -> None:
     """Look at every rank of a run twice: is it hung, on which rank, in what, since when?
 
-    Read-only. Exits 1 where a rank is hung or holds the others up or its host swaps, 0 where ranks
-    were found and the run moves or is idle, 3 where that is not known.
+    Read-only. Exits 1 where a rank is hung or holds the others up, 0 where ranks were found and the
+    run moves or is idle (that a host swaps is a warning then), 3 where that is not known.
     """
     check_output(output)
     if replay is not None:

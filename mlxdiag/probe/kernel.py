@@ -1175,22 +1175,27 @@ TIMED, AT_LAST = 1, 2
 """Iterations of the data."""
 
 
+def evaluated(collective: Callable[..., Any], group: Any, value: Any) -> Step:
+    """Give what does one collective and waits for it; nothing is looked up while time is taken."""
+    evaluate = mx.eval
+    evaluate(value)
+
+    def step() -> Any:
+        result = collective(value, group=group)
+        evaluate(result)
+        return result
+
+    return step
+
+
 def all_sum_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """The input stays the same: what is timed includes MLX's copy of it, as inference pays it."""
     size, name = group.size(), rank.job["dtype"]
     me = rank.job["rank"]
     value, other = (given(me, size, count, name, 0, n).astype(dtype) for n in (TIMED, AT_LAST))
-    mx.eval(value, other)
-    all_sum, evaluate = mx.distributed.all_sum, mx.eval
-
-    def step(given: Any = value) -> Any:
-        total = all_sum(given, group=group)
-        evaluate(total)
-        return total
-
     return (
-        step,
-        lambda: step(other),
+        evaluated(mx.distributed.all_sum, group, value),
+        evaluated(mx.distributed.all_sum, group, other),
         lambda got, which: check_total(rank, size, count, name, got, which, AT_LAST),
     )
 
@@ -1199,17 +1204,9 @@ def all_gather_step(rank: Rank, group: Any, count: int, dtype: Any) -> Timed:
     """Every rank gives `count` elements and receives all."""
     size, name = group.size(), rank.job["dtype"]
     value, other = (numbers(rank.job["rank"], count, n, dtype) for n in (TIMED, AT_LAST))
-    mx.eval(value, other)
-    all_gather, evaluate = mx.distributed.all_gather, mx.eval
-
-    def step(given: Any = value) -> Any:
-        everything = all_gather(given, group=group)
-        evaluate(everything)
-        return everything
-
     return (
-        step,
-        lambda: step(other),
+        evaluated(mx.distributed.all_gather, group, value),
+        evaluated(mx.distributed.all_gather, group, other),
         lambda got, which: check_blocks(rank, size, name, other, got, AT_LAST, which),
     )
 
